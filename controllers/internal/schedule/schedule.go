@@ -20,8 +20,8 @@ type Cron struct {
 }
 
 // Parse reads a cron line of five fields (or @hourly, @daily, @weekly, @monthly,
-// @yearly) in the named time zone; an empty zone is UTC. It refuses what has no
-// fixed ticks (@every, @reboot) and lines that never fire, such as 30 February.
+// @yearly, @every 15m) in the named time zone; an empty zone is UTC. It refuses
+// lines that never fire, such as 30 February.
 func Parse(line, timeZone string) (*Cron, error) {
 	line = strings.TrimSpace(line)
 	switch {
@@ -29,8 +29,6 @@ func Parse(line, timeZone string) (*Cron, error) {
 		return nil, errors.New(`schedule.cron is empty: write five fields such as "15 * * * *"`)
 	case strings.Contains(line, "TZ="):
 		return nil, fmt.Errorf("schedule.cron %q sets a time zone: put it into schedule.timeZone", line)
-	case strings.HasPrefix(line, "@every"), strings.HasPrefix(line, "@reboot"):
-		return nil, fmt.Errorf("schedule.cron %q has no fixed ticks: write five fields such as %q", line, "*/15 * * * *")
 	}
 	if timeZone == "" {
 		timeZone = "UTC"
@@ -43,7 +41,7 @@ func Parse(line, timeZone string) (*Cron, error) {
 	if err != nil {
 		return nil, fmt.Errorf("schedule.timeZone %q is not known: write an IANA name such as Europe/Berlin", timeZone)
 	}
-	parsed, err := cron.ParseStandard(line)
+	parsed, err := parseLine(line)
 	if err != nil {
 		return nil, fmt.Errorf("schedule.cron %q cannot be read: %w", line, err)
 	}
@@ -53,6 +51,29 @@ func Parse(line, timeZone string) (*Cron, error) {
 		return nil, fmt.Errorf("schedule.cron %q never fires: no such date exists", line)
 	}
 	return c, nil
+}
+
+func parseLine(line string) (cron.Schedule, error) {
+	text, ok := strings.CutPrefix(line, "@every ")
+	if !ok {
+		return cron.ParseStandard(line)
+	}
+	period, err := time.ParseDuration(strings.TrimSpace(text))
+	if err != nil {
+		return nil, err
+	}
+	if period < time.Second {
+		return nil, fmt.Errorf("the period is %s: the shortest is 1s", period)
+	}
+	return every(period), nil
+}
+
+// every ticks at the multiples of a period, so that a tick does not depend on
+// when the manager was started (the library's own @every does).
+type every time.Duration
+
+func (e every) Next(t time.Time) time.Time {
+	return t.Truncate(time.Duration(e)).Add(time.Duration(e))
 }
 
 // Next returns the first tick after t, in UTC; zero when there is none within five years.

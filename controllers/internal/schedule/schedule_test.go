@@ -29,8 +29,9 @@ func TestParseRefusals(t *testing.T) {
 	for _, tc := range []struct{ line, zone, want string }{
 		{"", "", "is empty"},
 		{"CRON_TZ=Europe/Berlin 0 * * * *", "", "put it into schedule.timeZone"},
-		{"@every 5m", "", "no fixed ticks"},
-		{"@reboot", "", "no fixed ticks"},
+		{"@every 5", "", "cannot be read"},
+		{"@every 10ms", "", "the shortest is 1s"},
+		{"@reboot", "", "cannot be read"},
 		{"61 * * * *", "", "cannot be read"},
 		{"* * * *", "", "cannot be read"},
 		{"0 0 30 2 *", "", "never fires"},
@@ -60,6 +61,7 @@ func TestDecide(t *testing.T) {
 		{name: "time zone in summer", line: "0 6 * * *", zone: "Europe/Berlin", now: "2026-07-01T04:00:00Z", last: "2026-06-30T04:00:00Z", wantDue: "2026-07-01T04:00:00Z", wantNx: "2026-07-02T04:00:00Z"},
 		{name: "time zone in winter", line: "0 6 * * *", zone: "Europe/Berlin", now: "2026-01-01T04:30:00Z", last: "2025-12-31T05:00:00Z", wantNx: "2026-01-01T05:00:00Z"},
 		{name: "hour that spring forward removes", line: "30 2 * * *", zone: "Europe/Berlin", now: "2026-03-29T12:00:00Z", last: "2026-03-28T01:30:00Z", wantNx: "2026-03-30T00:30:00Z"},
+		{name: "every period, at its multiples", line: "@every 10m", now: "2026-05-01T08:07:00Z", last: "2026-05-01T07:12:13Z", wantDue: "2026-05-01T08:00:00Z", wantNx: "2026-05-01T08:10:00Z"},
 		{name: "clock behind the last tick", line: "15 * * * *", now: "2026-05-01T08:00:00Z", last: "2026-05-01T09:15:00Z", wantNx: "2026-05-01T08:15:00Z"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
