@@ -1,0 +1,62 @@
+package lineageledger
+
+import (
+	"context"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
+
+	"github.com/amdgpu-framework/datastack/api/v1alpha1"
+	"github.com/amdgpu-framework/datastack/controllers/internal/apply"
+)
+
+// applyChildren brings every child to what the spec says.
+func (r *Reconciler) applyChildren(ctx context.Context, ledger *v1alpha1.LineageLedger, f facts) error {
+	owner, err := apply.Owner(ledger, r.Scheme())
+	if err != nil {
+		return err
+	}
+	// A pod that serves has its token; asking again at each pass would be a write for nothing.
+	if !f.serving() {
+		if err := r.createToken(ctx, ledger); err != nil {
+			return err
+		}
+	}
+	// The server comes last: what it mounts is there by then.
+	for _, child := range []struct {
+		desired runtime.ApplyConfiguration
+		live    client.Object
+	}{
+		{account(ledger, owner), orNil(f.account)},
+		{service(ledger, owner), orNil(f.service)},
+		{networkPolicy(ledger, owner), orNil(f.policy)},
+		{claim(ledger, owner), orNil(f.claim)},
+		{statefulSet(ledger, owner, r.Image), orNil(f.server)},
+	} {
+		if err := r.applier.Apply(ctx, child.desired, child.live); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (r *Reconciler) createToken(ctx context.Context, ledger *v1alpha1.LineageLedger) error {
+	var holder metav1.ObjectMeta
+	if err := controllerutil.SetControllerReference(ledger, &holder, r.Scheme()); err != nil {
+		return err
+	}
+	return createToken(ctx, r.Client, ledger, holder.OwnerReferences[0])
+}
+
+// orNil turns a typed nil pointer into a nil interface, which is how absence reads elsewhere.
+func orNil[T any, P interface {
+	*T
+	client.Object
+}](obj P) client.Object {
+	if obj == nil {
+		return nil
+	}
+	return obj
+}
