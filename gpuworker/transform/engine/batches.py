@@ -15,6 +15,12 @@ def spool(reader, path):
     return rows
 
 
+def columns_of(path):
+    """The column names of a spooled stream."""
+    with pa.memory_map(path) as source, pa.ipc.open_file(source) as file:
+        return file.schema.names
+
+
 def empty(schema):
     return pa.RecordBatch.from_arrays([pa.array([], field.type) for field in schema], schema=schema)
 

@@ -3,9 +3,9 @@
 import re
 
 import datafusion
-import pyarrow as pa
 from datafusion import RuntimeEnvBuilder, SessionConfig, SessionContext, SQLOptions
 
+import batches
 from failures import StepFailure, first_line
 
 VERSION = datafusion.__version__
@@ -13,7 +13,8 @@ _READ_ONLY = SQLOptions().with_allow_ddl(False).with_allow_dml(False).with_allow
 
 
 class Step:
-    def __init__(self, script, batch_rows, memory_bytes, threads, scratch):
+    def __init__(self, script, tables, batch_rows, memory_bytes, threads, scratch):
+        self._tables = tables
         self._query, self._memory, self._threads, self._scratch = script, memory_bytes, threads, scratch
         self._batch_rows = batch_rows
 
@@ -21,9 +22,7 @@ class Step:
         """Yields Arrow batches of the query over the spooled input; sorts, joins and groups spill to the scratch folder."""
         context = self._context(self._threads)
         context.register_arrow("input", path)
-        with pa.memory_map(path) as source, pa.ipc.open_file(source) as file:
-            columns = file.schema.names
-        yield from self._execute(context, columns)
+        yield from self._execute(context, batches.columns_of(path))
 
     def over_batch(self, batch):
         context = self._context(1)  # one partition keeps the rows' order
@@ -40,14 +39,17 @@ class Step:
         runtime = (
             RuntimeEnvBuilder().with_disk_manager_specified(self._scratch).with_fair_spill_pool(self._memory)
         )
-        return SessionContext(config, runtime)
+        context = SessionContext(config, runtime)
+        for name, path in self._tables.items():
+            context.register_arrow(name, path)
+        return context
 
     def _execute(self, context, columns):
         try:
             frame = context.sql_with_options(self._query, _READ_ONLY)
             schema = frame.schema()
         except Exception as e:
-            raise _planning_failure(e, columns) from e
+            raise self._planning_failure(e, columns) from e
         yielded = False
         try:
             for batch in frame.execute_stream():
@@ -56,19 +58,17 @@ class Step:
         except Exception as e:
             raise _execution_failure(e) from e
         if not yielded:
-            import batches
-
             yield batches.empty(schema)
 
-
-def _planning_failure(error, columns):
-    text = _plain(error)
-    if found := re.search(r"No field named ([^.\s]+(?:\.\S+?)?)\.(?:\s|$)", text):
-        return StepFailure("MissingColumn", f"column not found: {found[1]}", columns)
-    if found := re.search(r"table '([^']+)' not found", text):
-        name = found[1].removeprefix("datafusion.public.")
-        return StepFailure("MissingTable", f"table not found: {name}; the only table of a step is `input`", columns)
-    return StepFailure("BadScript", text, columns)
+    def _planning_failure(self, error, columns):
+        text = _plain(error)
+        if found := re.search(r"No field named ([^.\s]+(?:\.\S+?)?)\.(?:\s|$)", text):
+            of_tables = [f"{name}.{c}" for name, path in self._tables.items() for c in batches.columns_of(path)]
+            return StepFailure("MissingColumn", f"column not found: {found[1]}", columns + of_tables)
+        if found := re.search(r"table '([^']+)' not found", text):
+            name = found[1].removeprefix("datafusion.public.")
+            return StepFailure("MissingTable", f"table not found: {name}; the tables of this step: {', '.join(['input', *self._tables])}", columns)
+        return StepFailure("BadScript", text, columns)
 
 
 def _execution_failure(error):

@@ -2,6 +2,8 @@
 
 H  header or answer (JSON)      D  a piece of an Arrow IPC stream
 Z  end of the data              E  failure (JSON)           R  result (JSON), the last frame of an answer
+
+A request is a header, then one stream (D... Z) for each name in its `tables`, in that order, then the stream of the input.
 """
 
 import io

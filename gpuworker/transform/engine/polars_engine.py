@@ -12,7 +12,7 @@ _SCRIPT = "<script>"
 
 
 class Step:
-    def __init__(self, script, batch_rows, **_):
+    def __init__(self, script, tables, batch_rows, **_):
         try:
             tree = ast.parse(script, _SCRIPT)
         except SyntaxError as e:
@@ -22,6 +22,7 @@ class Step:
             self._value = compile(ast.Expression(tree.body.pop().value), _SCRIPT, "eval")
         self._statements = compile(tree, _SCRIPT, "exec")
         self._batch_rows = batch_rows
+        self._tables = {name: pl.scan_ipc(path) for name, path in tables.items()}
 
     def over_file(self, path):
         """Yields Arrow batches of the script over the spooled input; Polars reads it lazily, in streaming mode."""
@@ -46,7 +47,7 @@ class Step:
             raise _failure(e, columns) from e
 
     def _run(self, frame, columns):
-        scope = {"pl": pl, "input": frame}
+        scope = {"pl": pl, **self._tables, "input": frame}
         value = None
         try:
             exec(self._statements, scope)

@@ -83,16 +83,30 @@ class Server:
             module = importlib.import_module(_ENGINES[name])
             step = module.Step(
                 script=request["script"],
+                tables={table: self._spool_table(table) for table in request.get("tables", [])},
                 batch_rows=request.get("batchRows", 65536),
                 memory_bytes=request.get("memoryBytes") or self._memory_bytes,
                 threads=self._threads,
                 scratch=self._scratch,
             )
-            source = frames.DataReader(self._connection)
-            reader = pa.ipc.open_stream(pa.BufferedInputStream(pa.PythonFile(source, "r"), 1 << 20))
+            source, reader = self._open_stream()
             counter = Counter()
             output = self._row_wise(step, reader, source, counter) if request.get("rowWise") else self._whole(step, reader, source, counter)
             self._answer(name, module.VERSION, output, counter)
+
+    def _open_stream(self):
+        source = frames.DataReader(self._connection)
+        return source, pa.ipc.open_stream(pa.BufferedInputStream(pa.PythonFile(source, "r"), 1 << 20))
+
+    def _spool_table(self, name):
+        """A further input of the step: it comes before the input itself, as a stream of its own."""
+        if not name.isidentifier():
+            raise StepFailure("Protocol", f"{name!r} is no name for a table")
+        source, reader = self._open_stream()
+        path = os.path.join(self._scratch, f"table-{name}.arrow")
+        batches.spool(reader, path)
+        source.drain()
+        return path
 
     def _whole(self, step, reader, source, counter):
         path = os.path.join(self._scratch, "input.arrow")
