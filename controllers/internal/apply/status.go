@@ -6,8 +6,10 @@ import (
 	"fmt"
 
 	"k8s.io/apimachinery/pkg/api/equality"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/apiutil"
@@ -68,7 +70,12 @@ func ClearWorkers(ctx context.Context, c client.Client, obj client.Object) error
 	}
 	// The answer goes into a copy: it would overwrite what obj's status holds by now.
 	answer := obj.DeepCopyObject().(client.Object)
-	if err := c.Status().Patch(ctx, answer, client.RawPatch(types.JSONPatchType, patch), FieldOwner); err != nil {
+	err = c.Status().Patch(ctx, answer, client.RawPatch(types.JSONPatchType, patch), FieldOwner)
+	if apierrors.IsInvalid(err) {
+		// A test of the patch failed: the object has changed since it was read.
+		return apierrors.NewConflict(schema.GroupResource{Resource: obj.GetName()}, workers, err)
+	}
+	if err != nil {
 		return fmt.Errorf("clear status.workers: %w", err)
 	}
 	obj.SetResourceVersion(answer.GetResourceVersion())

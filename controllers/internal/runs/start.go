@@ -17,6 +17,9 @@ import (
 // Starter creates the objects of runs.
 type Starter struct {
 	Client client.Client
+	// Reader asks the API server itself about a child that is there already: the cache
+	// may not show it yet. Nil: Client.
+	Reader client.Reader
 	Config Config
 }
 
@@ -42,14 +45,22 @@ func (s Starter) Pin(ctx context.Context, o Order) (Order, error) {
 	return o, err
 }
 
-// Start creates what the pods need and the order's Job. It is idempotent: a Job that
-// is there already is left alone.
+// Start pins the order and creates what its pods need, and the Job. It is idempotent:
+// what is there already is left alone.
 func (s Starter) Start(ctx context.Context, o Order) (*batchv1.Job, error) {
 	if err := s.Config.Check(o); err != nil {
 		return nil, err
 	}
 	o, err := s.Pin(ctx, o)
 	if err != nil {
+		return nil, err
+	}
+	return s.StartPinned(ctx, o)
+}
+
+// StartPinned is Start for an order that Pin has answered with.
+func (s Starter) StartPinned(ctx context.Context, o Order) (*batchv1.Job, error) {
+	if err := s.Config.Check(o); err != nil {
 		return nil, err
 	}
 	for _, child := range []runtime.ApplyConfiguration{o.serviceAccount(), o.role(), o.roleBinding()} {
@@ -71,7 +82,11 @@ func (s Starter) create(ctx context.Context, obj client.Object, owner metav1.Own
 	if !apierrors.IsAlreadyExists(err) {
 		return fmt.Errorf("create %s %s: %w", kind, obj.GetName(), err)
 	}
-	if err := s.Client.Get(ctx, client.ObjectKeyFromObject(obj), obj); err != nil {
+	var reader client.Reader = s.Client
+	if s.Reader != nil {
+		reader = s.Reader
+	}
+	if err := reader.Get(ctx, client.ObjectKeyFromObject(obj), obj); err != nil {
 		return fmt.Errorf("read %s %s: %w", kind, obj.GetName(), err)
 	}
 	controller := metav1.GetControllerOf(obj)
