@@ -28,9 +28,9 @@ func RunName(name, runID string) string { return name + "-" + Hash(runID)[:8] }
 // AttemptName names one attempt of a run, and the ConfigMap that holds its order.
 func AttemptName(run string, attempt int32) string { return fmt.Sprintf("%s-a%d", run, attempt) }
 
-// JobName names the Job of one phase of an attempt. A run in one pod has the attempt's name.
+// JobName names the Job of one phase of an attempt. A run in one pod (phase all, or no phase) has the attempt's name.
 func JobName(run string, attempt int32, phase runspec.Phase) string {
-	if phase == runspec.PhaseAll {
+	if phase == runspec.PhaseAll || phase == "" {
 		return AttemptName(run, attempt)
 	}
 	return AttemptName(run, attempt) + "-" + string(phase)
