@@ -3,10 +3,8 @@ package lineageledger
 import (
 	"context"
 
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 
 	"github.com/amdgpu-framework/datastack/api/v1alpha1"
 	"github.com/amdgpu-framework/datastack/controllers/internal/apply"
@@ -20,7 +18,7 @@ func (r *Reconciler) applyChildren(ctx context.Context, ledger *v1alpha1.Lineage
 	}
 	// A pod that serves has its token; asking again at each pass would be a write for nothing.
 	if !f.serving() {
-		if err := r.createToken(ctx, ledger); err != nil {
+		if err := createToken(ctx, r.Client, ledger); err != nil {
 			return err
 		}
 	}
@@ -40,14 +38,6 @@ func (r *Reconciler) applyChildren(ctx context.Context, ledger *v1alpha1.Lineage
 		}
 	}
 	return nil
-}
-
-func (r *Reconciler) createToken(ctx context.Context, ledger *v1alpha1.LineageLedger) error {
-	var holder metav1.ObjectMeta
-	if err := controllerutil.SetControllerReference(ledger, &holder, r.Scheme()); err != nil {
-		return err
-	}
-	return createToken(ctx, r.Client, ledger, holder.OwnerReferences[0])
 }
 
 // orNil turns a typed nil pointer into a nil interface, which is how absence reads elsewhere.

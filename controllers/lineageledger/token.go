@@ -20,7 +20,7 @@ const tokenBytes = 32
 
 // createToken makes the Secret with the bearer token. One that exists is adopted as it is: the manager may create
 // Secrets and cannot read them, so it neither knows nor changes the value.
-func createToken(ctx context.Context, c client.Client, ledger *v1alpha1.LineageLedger, owner metav1.OwnerReference) error {
+func createToken(ctx context.Context, c client.Client, ledger *v1alpha1.LineageLedger) error {
 	raw := make([]byte, tokenBytes)
 	_, _ = rand.Read(raw) // never fails: it ends the process instead
 	secret := &corev1.Secret{
@@ -30,7 +30,7 @@ func createToken(ctx context.Context, c client.Client, ledger *v1alpha1.LineageL
 		Data: map[string][]byte{ledgerref.TokenKey: []byte(base64.RawURLEncoding.EncodeToString(raw))},
 	}
 	if purges(ledger) {
-		secret.OwnerReferences = []metav1.OwnerReference{owner}
+		secret.OwnerReferences = []metav1.OwnerReference{*metav1.NewControllerRef(ledger, v1alpha1.GroupVersion.WithKind(kind))}
 	}
 	if err := c.Create(ctx, secret); err != nil && !apierrors.IsAlreadyExists(err) {
 		return fmt.Errorf("create the token Secret %s: %w", secret.Name, err)
