@@ -320,14 +320,17 @@ func FuzzOpen(f *testing.F) {
 	f.Add(seed[:len(seed)-1])
 	f.Add(append(bytes.Clone(seed), seed[36:]...))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		dir := t.TempDir()
-		must(t, os.WriteFile(filepath.Join(dir, "00000000000000000000.wal"), data, 0o600))
-		l, got, err := open(dir, wal.Options{})
+		fs := faultfs.New(rand.New(rand.NewPCG(0, 0)))
+		file, err := fs.Create("log/00000000000000000000.wal")
+		must(t, err)
+		_, err = file.Write(data)
+		must(t, err)
+		l, got, err := open("log", wal.Options{FS: fs})
 		if err != nil {
 			return
 		}
 		must(t, l.Close())
-		l, again, err := open(dir, wal.Options{})
+		l, again, err := open("log", wal.Options{FS: fs})
 		if err != nil || !slices.EqualFunc(got, again, bytes.Equal) {
 			t.Fatalf("a log that opened gives %d entries, opened again %d: %v", len(got), len(again), err)
 		}
