@@ -19,6 +19,7 @@ import (
 
 	"github.com/amdgpu-framework/datastack/controllers"
 	"github.com/amdgpu-framework/datastack/controllers/databendcluster"
+	"github.com/amdgpu-framework/datastack/controllers/etlpipeline"
 	"github.com/amdgpu-framework/datastack/controllers/icebergtable"
 	"github.com/amdgpu-framework/datastack/controllers/lineageledger"
 	"github.com/amdgpu-framework/datastack/controllers/reverseetlsync"
@@ -78,6 +79,7 @@ func setupControllers(mgr ctrl.Manager, flags *managerFlags) error {
 	}
 	ledgers := lineageledger.Options{Image: flags.ledgerdImage, ImageAllowlist: flags.imageAllowlist}
 	for kind, setup := range map[string]func() error{
+		"ETLPipeline":     func() error { return etlpipeline.Setup(mgr, workers, flags.maxConcurrentRuns) },
 		"IcebergTable":    func() error { return icebergtable.Setup(mgr, workers) },
 		"LineageLedger":   func() error { return lineageledger.Setup(mgr, ledgers) },
 		"DatabendCluster": func() error { return databendcluster.Setup(mgr) },

@@ -32,6 +32,10 @@ func absorb(status *v1alpha1.IcebergTableStatus, outcome runs.Outcome, now time.
 		}
 		return succeed(status, report, outcome, now)
 	case runs.StateFailed:
+		if !inspects(run) && outcome.Result != nil && outcome.Result.Table != nil {
+			// A table that refuses a change is described all the same.
+			status.TableFacts = *runs.ReportOf(outcome.Result).Table
+		}
 		return fail(run, outcome, now)
 	}
 	return ""

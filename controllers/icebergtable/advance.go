@@ -24,8 +24,8 @@ func refused(table *v1alpha1.IcebergTable, f facts) *runs.RefusedError {
 		return &runs.RefusedError{Reason: v1alpha1.ReasonInvalidSpec, Message: fmt.Sprintf(
 			"IcebergTable %q already describes this table; delete one of the two, or give this one another identifier", f.twin)}
 	}
-	if table.Spec.Catalog == nil {
-		return &runs.RefusedError{Reason: v1alpha1.ReasonInvalidSpec, Message: "spec.catalog is not set, and this version of the manager has no catalog of its own; " +
+	if table.Spec.Catalog == nil || table.Spec.Storage == nil {
+		return &runs.RefusedError{Reason: v1alpha1.ReasonInvalidSpec, Message: "spec.catalog or spec.storage is not set, and this version of the manager has no catalog and warehouse of its own; " +
 			"create the object again with spec.catalog (type sql or rest) and spec.storage"}
 	}
 	return nil

@@ -37,7 +37,7 @@ const conflictDelay = time.Second
 func Setup(mgr ctrl.Manager, config runs.Config) error {
 	r := &Reconciler{
 		Client: mgr.GetClient(), Uncached: mgr.GetAPIReader(),
-		Runs:   runs.Starter{Client: mgr.GetClient(), Config: config},
+		Runs:   runs.Starter{Client: mgr.GetClient(), Reader: mgr.GetAPIReader(), Config: config},
 		Events: mgr.GetEventRecorder("datastack-icebergtable"),
 		Now:    time.Now,
 	}
