@@ -7,6 +7,7 @@ import (
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/amdgpu-framework/datastack/api/v1alpha1"
 	"github.com/amdgpu-framework/datastack/controllers/internal/apply"
@@ -124,7 +125,7 @@ func (x *pass) replace(ctx context.Context, run *v1alpha1.Run, why string) error
 // begin starts an attempt that has no order yet, once everything that it needs is there.
 func (x *pass) begin(ctx context.Context) error {
 	run := x.status().LastRun
-	if x.wait = x.obstacle(run); x.wait != nil {
+	if x.wait = x.obstacle(ctx, run); x.wait != nil {
 		return nil
 	}
 	if run.StartTime == nil {
@@ -160,7 +161,7 @@ func (x *pass) start(ctx context.Context, spec *runspec.RunSpec, phase runspec.P
 }
 
 // obstacle is why an attempt cannot start yet.
-func (x *pass) obstacle(run *v1alpha1.Run) *wait {
+func (x *pass) obstacle(ctx context.Context, run *v1alpha1.Run) *wait {
 	if suspended(x.pipeline) {
 		return &wait{v1alpha1.ReasonSuspended, "the next attempt starts when suspend is false again"}
 	}
@@ -176,8 +177,8 @@ func (x *pass) obstacle(run *v1alpha1.Run) *wait {
 			return &wait{v1alpha1.ReasonRunRetrying, run.Message}
 		}
 	}
-	running, err := x.running()
-	if err != nil || !x.Quota.Admit(x.pipeline.UID, running, x.now) {
+	running, err := x.running(ctx)
+	if err != nil || !x.Quota.Admit(client.ObjectKeyFromObject(x.pipeline), running, x.now) {
 		x.after(2 * time.Second)
 		return &wait{v1alpha1.ReasonQuotaReached, fmt.Sprintf("%d runs go on, which is the most that the manager starts at once", x.Quota.Max)}
 	}
@@ -185,21 +186,22 @@ func (x *pass) obstacle(run *v1alpha1.Run) *wait {
 }
 
 // running are the pipelines whose status shows a run with pods.
-func (x *pass) running() ([]types.UID, error) {
+func (x *pass) running(ctx context.Context) ([]types.NamespacedName, error) {
 	if x.Quota.Max <= 0 {
 		return nil, nil
 	}
 	var all v1alpha1.ETLPipelineList
-	if err := x.Client.List(context.Background(), &all); err != nil {
+	if err := x.Client.List(ctx, &all); err != nil {
 		return nil, err
 	}
-	var uids []types.UID
-	for _, p := range all.Items {
+	var names []types.NamespacedName
+	for i := range all.Items {
+		p := &all.Items[i]
 		if run := p.Status.LastRun; active(run) && run.Phase != v1alpha1.RunPending && p.DeletionTimestamp == nil {
-			uids = append(uids, p.UID)
+			names = append(names, client.ObjectKeyFromObject(p))
 		}
 	}
-	return uids, nil
+	return names, nil
 }
 
 // gpuBeforeStart decides, once for the attempt, whether it runs without its GPU.

@@ -91,7 +91,7 @@ func (x *pass) end(phase v1alpha1.RunPhase, reason, message string) {
 	}
 	s.Runs = append([]v1alpha1.RunSummary{summary(run)}, s.Runs...)
 	s.Runs = s.Runs[:min(len(s.Runs), maxRuns)]
-	x.Quota.Release(x.pipeline.UID)
+	x.Quota.Release(client.ObjectKeyFromObject(x.pipeline))
 	x.announce(run, reason)
 }
 

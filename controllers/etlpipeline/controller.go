@@ -40,13 +40,14 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (resul
 	if err := r.Client.Get(ctx, request.NamespacedName, &pipeline); err != nil {
 		if apierrors.IsNotFound(err) {
 			forget(request.Namespace, request.Name)
+			r.Quota.Release(request.NamespacedName)
 			return ctrl.Result{}, nil
 		}
 		return ctrl.Result{}, fmt.Errorf("get the ETLPipeline: %w", err)
 	}
 	if pipeline.DeletionTimestamp != nil {
 		// The children have owner references; the workers end before their commit.
-		r.Quota.Release(pipeline.UID)
+		r.Quota.Release(request.NamespacedName)
 		return ctrl.Result{}, nil
 	}
 	x := &pass{Reconciler: r, before: pipeline.DeepCopy(), pipeline: &pipeline, now: r.Now()}

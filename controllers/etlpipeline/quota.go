@@ -15,12 +15,12 @@ type Quota struct {
 	Max int
 
 	mu    sync.Mutex
-	held  map[types.UID]bool
+	held  map[types.NamespacedName]bool
 	queue []waiter
 }
 
 type waiter struct {
-	uid   types.UID
+	name  types.NamespacedName
 	asked time.Time
 }
 
@@ -29,18 +29,18 @@ const forgetAfter = time.Minute
 
 // Admit asks for a place. running are the pipelines whose status shows a run: after a
 // restart they hold their places although nobody gave them here.
-func (q *Quota) Admit(self types.UID, running []types.UID, now time.Time) bool {
+func (q *Quota) Admit(self types.NamespacedName, running []types.NamespacedName, now time.Time) bool {
 	if q.Max <= 0 {
 		return true
 	}
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if q.held == nil {
-		q.held = map[types.UID]bool{}
+		q.held = map[types.NamespacedName]bool{}
 	}
 	taken := len(q.held)
-	for _, uid := range running {
-		if !q.held[uid] && uid != self {
+	for _, name := range running {
+		if !q.held[name] && name != self {
 			taken++
 		}
 	}
@@ -56,25 +56,25 @@ func (q *Quota) Admit(self types.UID, running []types.UID, now time.Time) bool {
 }
 
 // position is the place in the queue; who is new goes to its end.
-func (q *Quota) position(self types.UID, now time.Time) int {
+func (q *Quota) position(self types.NamespacedName, now time.Time) int {
 	q.queue = slices.DeleteFunc(q.queue, func(w waiter) bool { return now.Sub(w.asked) > forgetAfter })
-	i := slices.IndexFunc(q.queue, func(w waiter) bool { return w.uid == self })
+	i := slices.IndexFunc(q.queue, func(w waiter) bool { return w.name == self })
 	if i < 0 {
-		q.queue = append(q.queue, waiter{uid: self})
+		q.queue = append(q.queue, waiter{name: self})
 		i = len(q.queue) - 1
 	}
 	q.queue[i].asked = now
 	return i
 }
 
-func (q *Quota) drop(uid types.UID) {
-	q.queue = slices.DeleteFunc(q.queue, func(w waiter) bool { return w.uid == uid })
+func (q *Quota) drop(name types.NamespacedName) {
+	q.queue = slices.DeleteFunc(q.queue, func(w waiter) bool { return w.name == name })
 }
 
 // Release gives a place back, and leaves the queue.
-func (q *Quota) Release(uid types.UID) {
+func (q *Quota) Release(name types.NamespacedName) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	delete(q.held, uid)
-	q.drop(uid)
+	delete(q.held, name)
+	q.drop(name)
 }

@@ -54,7 +54,7 @@ func (x *pass) follow(ctx context.Context, run *v1alpha1.Run, spec *runspec.RunS
 		return x.confirmLost(ctx, run, "Job")
 	case p.job == nil && run.Phase == v1alpha1.RunPending:
 		// Pinned, by a fallback or before a restart, and not started yet.
-		if x.wait = x.obstacle(run); x.wait != nil {
+		if x.wait = x.obstacle(ctx, run); x.wait != nil {
 			return nil
 		}
 		return x.start(ctx, spec, p.phase)
@@ -149,7 +149,7 @@ func (x *pass) retry(run *v1alpha1.Run, n next, message string) {
 		run.Failures++
 		run.LastFailureTime = &metav1.Time{Time: x.now}
 	}
-	x.Quota.Release(x.pipeline.UID)
+	x.Quota.Release(client.ObjectKeyFromObject(x.pipeline))
 	run.Attempt++
 	run.Phase = v1alpha1.RunPending
 	run.Message = runspec.Truncate(message)
