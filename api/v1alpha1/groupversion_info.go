@@ -30,9 +30,11 @@ func Resource(resource string) schema.GroupResource {
 
 func addKnownTypes(scheme *runtime.Scheme) error {
 	scheme.AddKnownTypes(GroupVersion,
+		&DatabendCluster{}, &DatabendClusterList{},
 		&ETLPipeline{}, &ETLPipelineList{},
 		&IcebergTable{}, &IcebergTableList{},
 		&LineageLedger{}, &LineageLedgerList{},
+		&ReverseETLSync{}, &ReverseETLSyncList{},
 	)
 	metav1.AddToGroupVersion(scheme, GroupVersion)
 	return nil
