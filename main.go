@@ -5,6 +5,7 @@ package main
 import (
 	"fmt"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/go-logr/logr"
@@ -77,7 +78,7 @@ func setupControllers(mgr ctrl.Manager, flags *managerFlags) error {
 		WorkerImage: flags.workerImage, EngineImage: flags.engineImage,
 		ImageAllowlist: flags.imageAllowlist, HostPathPrefix: flags.allowHostPath,
 	}
-	ledgers := lineageledger.Options{Image: flags.ledgerdImage, ImageAllowlist: flags.imageAllowlist}
+	ledgers := lineageledger.Options{Image: flags.ledgerdImage, ImageAllowlist: flags.imageAllowlist, ManagerNamespace: ownNamespace()}
 	for kind, setup := range map[string]func() error{
 		"ETLPipeline":     func() error { return etlpipeline.Setup(mgr, workers, flags.maxConcurrentRuns) },
 		"IcebergTable":    func() error { return icebergtable.Setup(mgr, workers) },
@@ -90,6 +91,15 @@ func setupControllers(mgr ctrl.Manager, flags *managerFlags) error {
 		}
 	}
 	return nil
+}
+
+// ownNamespace is the namespace of the manager's pod; empty outside a pod.
+func ownNamespace() string {
+	data, err := os.ReadFile("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
+	if err != nil {
+		return ""
+	}
+	return strings.TrimSpace(string(data))
 }
 
 func managerOptions(flags *managerFlags) manager.Options {

@@ -37,6 +37,8 @@ type Options struct {
 	Image string
 	// ImageAllowlist are the other images that a ledger may name, as in --worker-image-allowlist.
 	ImageAllowlist []string
+	// ManagerNamespace is where the manager runs, which a ledger's network policy admits; empty outside a pod.
+	ManagerNamespace string
 	// Endpoint of a ledger, for the look at its size; nil means its Service.
 	Endpoint func(namespace, ledger string) string
 }

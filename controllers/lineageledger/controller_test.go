@@ -45,7 +45,7 @@ func start(t *testing.T, namespace string) {
 	}))
 	t.Cleanup(server.Close)
 	apitest.Manager(t, namespace, func(mgr manager.Manager) error {
-		return Setup(mgr, Options{Image: "ledgerd:test", ImageAllowlist: []string{"mirror/*"},
+		return Setup(mgr, Options{Image: "ledgerd:test", ImageAllowlist: []string{"mirror/*"}, ManagerNamespace: apitest.SystemNamespace,
 			Endpoint: func(string, string) string { return server.URL }})
 	})
 }
@@ -152,6 +152,10 @@ func TestLedgerServes(t *testing.T) {
 	g.Expect(pod.SecurityContext.RunAsNonRoot).To(HaveValue(BeTrue()))
 	policy := get(t, g, namespace, ledgerref.ServerName("audit"), &networkingv1.NetworkPolicy{})
 	g.Expect(policy.Spec.Egress).To(BeEmpty(), "ledgerd may call somebody")
+	g.Expect(policy.Spec.Ingress).To(HaveLen(1))
+	g.Expect(policy.Spec.Ingress[0].From).To(HaveLen(2))
+	g.Expect(policy.Spec.Ingress[0].From[0].NamespaceSelector).To(BeNil(), "pods of other namespaces get in")
+	g.Expect(policy.Spec.Ingress[0].From[1].NamespaceSelector.MatchLabels).To(HaveKeyWithValue("kubernetes.io/metadata.name", "datastack-system"))
 	expectKStatus(t, namespace, status.CurrentStatus)
 }
 

@@ -2,6 +2,7 @@ package lineageledger
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
@@ -28,7 +29,7 @@ func podTrouble(pod *corev1.Pod) (message string, hopeless bool) {
 		switch {
 		case last != nil && last.ExitCode != 0 && container.RestartCount > 0:
 			return fmt.Sprintf("ledgerd ended with exit code %d (%d restarts): %s",
-				last.ExitCode, container.RestartCount, lastLine(last.Message, last.Reason)), container.RestartCount >= crashesBeforeStalled
+				last.ExitCode, container.RestartCount, lastWords(last.Message, last.Reason)), container.RestartCount >= crashesBeforeStalled
 		case waiting != nil && waiting.Message != "":
 			return waiting.Reason + ": " + waiting.Message, false
 		}
@@ -36,9 +37,14 @@ func podTrouble(pod *corev1.Pod) (message string, hopeless bool) {
 	return "", false
 }
 
-// lastLine of a log is the one that says why the process ended.
-func lastLine(log, otherwise string) string {
+// lastWords of a log: ledgerd's own last error, else the last line, else the reason that the kubelet gives.
+func lastWords(log, otherwise string) string {
 	lines := strings.Split(strings.TrimSpace(log), "\n")
+	for _, line := range slices.Backward(lines) {
+		if why, ok := strings.CutPrefix(line, "ledgerd: "); ok {
+			return why
+		}
+	}
 	if line := strings.TrimSpace(lines[len(lines)-1]); line != "" {
 		return line
 	}
