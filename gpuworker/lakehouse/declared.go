@@ -76,12 +76,13 @@ func (d *declaration) addFields(schema v1alpha1.TableSchema) error {
 		return refuse(ReasonInvalidSchema, "", "schema.fields is empty; a table needs at least one column")
 	}
 	names := map[string]bool{}
+	parser := typeParser{lastID: len(schema.Fields)}
 	for i, f := range schema.Fields {
 		if f.Name == "" || names[f.Name] {
 			return refuse(ReasonInvalidSchema, f.Name, "schema.fields[%d] is named %q, which is empty or there twice", i, f.Name)
 		}
 		names[f.Name] = true
-		t, err := parseType(f.Type)
+		t, err := parser.parse(f.Type)
 		if err != nil {
 			return refuse(ReasonInvalidSchema, f.Name, "column %q has type %v", f.Name, err)
 		}

@@ -20,7 +20,7 @@ import (
 type ScanRequest struct {
 	// SnapshotID is the state to read; 0 is the newest.
 	SnapshotID int64
-	// Columns to read, by name, in this order; empty is all.
+	// Columns to read, by name; empty is all. They come in the order of the table's schema.
 	Columns []string
 	// Splits to read; nil is the whole table.
 	Splits []Split

@@ -9,8 +9,18 @@ import (
 )
 
 // parseType reads an Iceberg type string: a primitive, or struct<name: type, ...>, list<type>, map<type, type>. Primitives
-// are read by iceberg-go. Field ids are zero; the catalog assigns them.
-func parseType(s string) (iceberg.Type, error) {
+// are read by iceberg-go.
+func parseType(s string) (iceberg.Type, error) { return new(typeParser).parse(s) }
+
+// typeParser gives nested fields ids that are unique among all types that it parses; a catalog assigns the final ones.
+type typeParser struct{ lastID int }
+
+func (p *typeParser) id() int {
+	p.lastID++
+	return p.lastID
+}
+
+func (p *typeParser) parse(s string) (iceberg.Type, error) {
 	s = strings.TrimSpace(s)
 	kind, inner, nested, err := cutNested(s)
 	if err != nil {
@@ -28,26 +38,26 @@ func parseType(s string) (iceberg.Type, error) {
 		if len(parts) != 1 {
 			return nil, fmt.Errorf("%q: expected list<type>", s)
 		}
-		element, err := parseType(parts[0])
-		return &iceberg.ListType{ElementID: 1, Element: element}, err
+		element, err := p.parse(parts[0])
+		return &iceberg.ListType{ElementID: p.id(), Element: element}, err
 	case "map":
 		if len(parts) != 2 {
 			return nil, fmt.Errorf("%q: expected map<type, type>", s)
 		}
-		key, err := parseType(parts[0])
+		key, err := p.parse(parts[0])
 		if err != nil {
 			return nil, err
 		}
-		value, err := parseType(parts[1])
-		return &iceberg.MapType{KeyID: 1, KeyType: key, ValueID: 2, ValueType: value}, err
+		value, err := p.parse(parts[1])
+		return &iceberg.MapType{KeyID: p.id(), KeyType: key, ValueID: p.id(), ValueType: value}, err
 	}
-	return parseStruct(s, parts)
+	return p.parseStruct(s, parts)
 }
 
-func parseStruct(s string, parts []string) (iceberg.Type, error) {
+func (p *typeParser) parseStruct(s string, parts []string) (iceberg.Type, error) {
 	out := &iceberg.StructType{}
 	seen := map[string]bool{}
-	for i, part := range parts {
+	for _, part := range parts {
 		name, typ, ok := strings.Cut(part, ":")
 		if name = strings.TrimSpace(name); !ok || name == "" {
 			return nil, fmt.Errorf("%q: expected struct<name: type, ...>, found %q", s, strings.TrimSpace(part))
@@ -56,11 +66,11 @@ func parseStruct(s string, parts []string) (iceberg.Type, error) {
 			return nil, fmt.Errorf("%q: the field %q is there twice", s, name)
 		}
 		seen[name] = true
-		t, err := parseType(typ)
+		t, err := p.parse(typ)
 		if err != nil {
 			return nil, err
 		}
-		out.FieldList = append(out.FieldList, iceberg.NestedField{ID: i + 1, Name: name, Type: t})
+		out.FieldList = append(out.FieldList, iceberg.NestedField{ID: p.id(), Name: name, Type: t})
 	}
 	return out, nil
 }
