@@ -63,4 +63,6 @@ type paths []string
 func (p *paths) String() string         { return fmt.Sprint(*p) }
 func (p *paths) Set(value string) error { *p = append(*p, value); return nil }
 
-func newFlags(name string) *flag.FlagSet { return flag.NewFlagSet("ledgerd "+name, flag.ContinueOnError) }
+func newFlags(name string) *flag.FlagSet {
+	return flag.NewFlagSet("ledgerd "+name, flag.ContinueOnError)
+}
