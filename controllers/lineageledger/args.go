@@ -11,7 +11,7 @@ import (
 func serveArgs(ledger *v1alpha1.LineageLedger) []string {
 	return []string{
 		"serve",
-		"--data", dataPath,
+		"--data", dataPath + "/log", // a folder of its own: a volume may hold lost+found
 		"--listen", fmt.Sprintf(":%d", ledgerref.Port),
 		"--token-file", tokenPath + "/" + ledgerref.TokenKey,
 		"--origin", ledger.Namespace + "/" + ledger.Name,
