@@ -56,10 +56,17 @@ func TestCanonicalTextOfAnyString(t *testing.T) {
 		r := valid()
 		r.Attributes = map[string]string{key: value, "z" + value: key}
 		r.Normalize()
-		env := record.Envelope{Version: record.EnvelopeVersion, Record: r, Previous: map[string]string{value: "1"}}
+		env := record.Envelope{Version: record.EnvelopeVersion, Index: 1 << 60, Salt: "00ff", AppendedAt: r.Time, Record: r, Previous: map[string]string{value: "1"}}
 		text, err := env.Encode()
 		if err != nil {
 			t.Fatalf("seed %d: %v", seed, err)
+		}
+		inner, err := record.Canonical(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if around, err := env.EncodeAround(inner); err != nil || !bytes.Equal(around, text) {
+			t.Fatalf("seed %d: EncodeAround gives %s, Encode %s: %v", seed, around, text, err)
 		}
 		back, err := record.DecodeEnvelope(text)
 		if err != nil || back.Record.Attributes[key] != value || back.Record.Attributes["z"+value] != key {

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/amdgpu-framework/datastack/ledger/record"
@@ -34,14 +35,24 @@ type Result struct {
 type request struct {
 	records  []record.Record
 	contents [][sha256.Size]byte
+	texts    [][]byte // canonical records, made outside the sequencer
 	results  []Result
 	err      error
 	done     chan struct{}
 }
 
-func newRequest(records []record.Record) (*request, error) {
-	req := &request{records: records, contents: make([][sha256.Size]byte, len(records)), done: make(chan struct{})}
-	for i := range records {
+func newRequest(records []record.Record, now time.Time) (*request, error) {
+	req := &request{records: slices.Clone(records), contents: make([][sha256.Size]byte, len(records)),
+		texts: make([][]byte, len(records)), done: make(chan struct{})}
+	for i := range req.records {
+		if req.records[i].Time.IsZero() {
+			req.records[i].Time = now.UTC().Truncate(time.Microsecond)
+		}
+		text, err := record.Canonical(req.records[i])
+		if err != nil {
+			return nil, fmt.Errorf("record %d: %w", i, err)
+		}
+		req.texts[i] = text
 		content, err := records[i].ContentHash()
 		if err != nil {
 			return nil, fmt.Errorf("record %d: %w", i, err)
@@ -125,7 +136,7 @@ func (s *Store) commit(requests []*request) {
 // append whose answer was lost, appending them again gives their place.
 func (b *batch) take(req *request) {
 	for i := range req.records {
-		result, err := b.place(req.records[i], req.contents[i])
+		result, err := b.place(req.records[i], req.texts[i], req.contents[i])
 		if err != nil {
 			req.err = fmt.Errorf("record %d: %w", i, err)
 			return
@@ -135,11 +146,11 @@ func (b *batch) take(req *request) {
 }
 
 // place finds the record that holds the key, or adds a leaf.
-func (b *batch) place(r record.Record, content [sha256.Size]byte) (Result, error) {
+func (b *batch) place(r record.Record, text []byte, content [sha256.Size]byte) (Result, error) {
 	key := keyOf(&r)
 	held, ok := b.find(key)
 	if !ok {
-		l, err := b.add(r, key, content)
+		l, err := b.add(r, text, key, content)
 		if err != nil {
 			return Result{}, err
 		}
@@ -164,7 +175,11 @@ func (b *batch) conflict(r record.Record, content [sha256.Size]byte, with uint64
 	if err != nil {
 		return Result{}, err
 	}
-	l, err := b.add(r, key, content)
+	text, err := record.Canonical(r)
+	if err != nil {
+		return Result{}, err
+	}
+	l, err := b.add(r, text, key, content)
 	if err != nil {
 		return Result{}, err
 	}
@@ -186,11 +201,8 @@ func (b *batch) find(key [sha256.Size]byte) (leaf, bool) {
 }
 
 // add seals a record into an envelope at the next index.
-func (b *batch) add(r record.Record, key, content [sha256.Size]byte) (*leaf, error) {
-	if r.Time.IsZero() {
-		r.Time = b.now
-	}
-	env := record.Envelope{Version: record.EnvelopeVersion, Index: record.Uint64(b.next), AppendedAt: b.now, Record: r}
+func (b *batch) add(r record.Record, text []byte, key, content [sha256.Size]byte) (*leaf, error) {
+	env := record.Envelope{Version: record.EnvelopeVersion, Index: record.Uint64(b.next), AppendedAt: b.now}
 	tables := r.Tables()
 	env.Previous = b.previous(tables)
 	var salt [16]byte
@@ -198,7 +210,7 @@ func (b *batch) add(r record.Record, key, content [sha256.Size]byte) (*leaf, err
 		return nil, fmt.Errorf("draw a salt: %w", err)
 	}
 	env.Salt = hex.EncodeToString(salt[:])
-	body, err := env.Encode()
+	body, err := env.EncodeAround(text)
 	if err != nil {
 		return nil, err
 	}

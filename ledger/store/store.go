@@ -147,7 +147,7 @@ func (s *Store) Close() error {
 // The records must be normalised and valid (record.Decode). On an error of ctx the records may still be
 // appended: appending again gives the answer.
 func (s *Store) Append(ctx context.Context, records []record.Record) ([]Result, error) {
-	req, err := newRequest(records)
+	req, err := newRequest(records, s.opt.Now())
 	if err != nil {
 		return nil, err
 	}
