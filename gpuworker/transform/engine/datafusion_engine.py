@@ -75,6 +75,8 @@ def _execution_failure(error):
     text = _plain(error)
     if "Resources exhausted" in text:
         return StepFailure("OutOfMemory", text)
+    if text.startswith("Internal error"):  # a fault of the engine, often short of memory; not of the data
+        return StepFailure("Internal", text)
     return StepFailure("BadData", text)
 
 
