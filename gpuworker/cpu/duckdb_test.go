@@ -173,6 +173,54 @@ func wantGroups() (rows []string) {
 	return rows
 }
 
+// arrow_scan accepts filters and column lists without applying them, so a view must not be offered any.
+func TestViewUnderFiltersAndColumnLists(t *testing.T) {
+	for _, noFiles := range []bool{false, true} {
+		for sql, want := range map[string]string{
+			"SELECT b FROM v WHERE a = 7":                                          "[70]",
+			"SELECT c FROM v WHERE b BETWEEN 20 AND 30 ORDER BY a":                 "[c2 c3]",
+			"SELECT count(*) FROM v WHERE c IS NOT NULL":                           "[90]",
+			"SELECT count(*) FROM v":                                               "[100]",
+			"SELECT max(b) FROM v WHERE c IN ('c5', 'c6')":                         "[60]",
+			"SELECT x.b FROM (VALUES (3), (4)) k(a) JOIN v x USING (a) ORDER BY 1": "[30 40]",
+			"SELECT a FROM v ORDER BY b DESC LIMIT 2":                              "[99 98]",
+		} {
+			e := open(t, Options{NoFiles: noFiles})
+			if err := e.View("v", threeColumns()); err != nil {
+				t.Fatal(err)
+			}
+			if rows, err := answer(t, e, sql); err != nil || fmt.Sprint(rows) != want {
+				t.Errorf("%s: got %v, %v; want %s", sql, rows, err, want)
+			}
+		}
+	}
+}
+
+// threeColumns has a from 0 to 99, b = 10 a, and c = "c<a>", NULL for every tenth row, in batches of 30.
+func threeColumns() array.RecordReader {
+	schema := arrow.NewSchema([]arrow.Field{{Name: "a", Type: arrow.PrimitiveTypes.Int64}, {Name: "b", Type: arrow.PrimitiveTypes.Int32},
+		{Name: "c", Type: arrow.BinaryTypes.String, Nullable: true}}, nil)
+	var batches []arrow.RecordBatch
+	for first := 0; first < 100; first += 30 {
+		builder := array.NewRecordBuilder(memory.DefaultAllocator, schema)
+		for i := first; i < min(first+30, 100); i++ {
+			builder.Field(0).(*array.Int64Builder).Append(int64(i))
+			builder.Field(1).(*array.Int32Builder).Append(int32(i * 10))
+			if i%10 == 0 {
+				builder.Field(2).AppendNull()
+			} else {
+				builder.Field(2).(*array.StringBuilder).Append(fmt.Sprint("c", i))
+			}
+		}
+		batches = append(batches, builder.NewRecordBatch())
+	}
+	reader, err := array.NewRecordReader(schema, batches)
+	if err != nil {
+		panic(err)
+	}
+	return reader
+}
+
 func TestCancelledQueryEnds(t *testing.T) {
 	e := open(t, Options{})
 	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
@@ -211,7 +259,7 @@ func TestReleaseBeforeTheEndFreesTheEngine(t *testing.T) {
 	}
 }
 
-func TestNoFilesRefusesFilesAndSettings(t *testing.T) {
+func TestNoFilesRefusesFiles(t *testing.T) {
 	e := open(t, Options{NoFiles: true})
 	secret := filepath.Join(t.TempDir(), "secret.csv")
 	if err := os.WriteFile(secret, []byte("a\n1\n"), 0o600); err != nil {
@@ -224,7 +272,6 @@ func TestNoFilesRefusesFilesAndSettings(t *testing.T) {
 		"COPY (SELECT 1) TO " + Literal(secret+".out"),
 		"ATTACH " + Literal(secret+".db") + " AS d",
 		"SET enable_external_access = true",
-		"SET memory_limit = '1TB'",
 		"INSTALL httpfs",
 	} {
 		if rows, err := answer(t, e, sql); err == nil {
