@@ -37,6 +37,7 @@ type SecretKeyRef struct {
 // +kubebuilder:validation:XValidation:rule="has(self.storageClassName) == has(oldSelf.storageClassName) && (!has(self.storageClassName) || self.storageClassName == oldSelf.storageClassName)",message="storageClassName is immutable: delete and re-create the object to move its state to another class"
 type VolumeClaim struct {
 	// Size of the volume, in bytes as a quantity (10Gi). It may grow where the storage class allows expansion; making it smaller is refused.
+	// +kubebuilder:validation:XIntOrString
 	// +kubebuilder:validation:MaxLength=32
 	// +kubebuilder:validation:XValidation:rule="isQuantity(string(self)) && quantity(string(self)).isGreaterThan(quantity('0'))",message="size must be a quantity greater than zero, such as 10Gi"
 	// +required

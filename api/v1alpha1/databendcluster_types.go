@@ -205,6 +205,7 @@ type DatabendQuery struct {
 // DatabendCache is a cache on local disk.
 type DatabendCache struct {
 	// Size of the cache of each replica, in bytes as a quantity.
+	// +kubebuilder:validation:XIntOrString
 	// +kubebuilder:validation:MaxLength=32
 	// +kubebuilder:validation:XValidation:rule="isQuantity(string(self)) && quantity(string(self)).isGreaterThan(quantity('0'))",message="size must be a quantity greater than zero, such as 200Gi"
 	// +required
@@ -233,6 +234,7 @@ type DatabendWarehouse struct {
 	Suspend *bool `json:"suspend,omitempty"`
 
 	// AutoSuspendAfter this time without a query scales the warehouse to zero; the next query wakes it. Default: never.
+	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:MaxLength=32
 	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]+(s|m|h))+$') && duration(self) >= duration('1m')",message="autoSuspendAfter must be a duration of at least 1m, such as 10m"
 	// +optional
@@ -330,6 +332,7 @@ type GPUAcceleration struct {
 
 	// CacheSize of decoded columns in device memory, in bytes as a quantity; at most gpu.memoryLimit. Default: half of
 	// the device's memory.
+	// +kubebuilder:validation:XIntOrString
 	// +kubebuilder:validation:MaxLength=32
 	// +kubebuilder:validation:XValidation:rule="isQuantity(string(self)) && quantity(string(self)).isGreaterThan(quantity('0'))",message="cacheSize must be a quantity greater than zero, such as 120Gi"
 	// +optional
@@ -375,6 +378,7 @@ type EngineThresholds struct {
 	DistributedBenefitPercent *int32 `json:"distributedBenefitPercent,omitempty"`
 
 	// MinGPUScan in bytes as a quantity: smaller scans whose columns are not in device memory stay on the CPU. Default: 100M.
+	// +kubebuilder:validation:XIntOrString
 	// +kubebuilder:validation:MaxLength=32
 	// +kubebuilder:validation:XValidation:rule="isQuantity(string(self)) && quantity(string(self)).compareTo(quantity('0')) >= 0",message="minGPUScan must be a quantity of at least zero, such as 100M"
 	// +optional
@@ -387,6 +391,7 @@ type EngineThresholds struct {
 	ParallelScanFiles *int32 `json:"parallelScanFiles,omitempty"`
 
 	// ParallelScanSize above which (and above parallelScanFiles) a scan is read in parallel, in bytes as a quantity. Default: 1G.
+	// +kubebuilder:validation:XIntOrString
 	// +kubebuilder:validation:MaxLength=32
 	// +kubebuilder:validation:XValidation:rule="isQuantity(string(self)) && quantity(string(self)).compareTo(quantity('0')) >= 0",message="parallelScanSize must be a quantity of at least zero, such as 1G"
 	// +optional

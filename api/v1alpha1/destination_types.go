@@ -117,7 +117,7 @@ type FilesDestination struct {
 	Path string `json:"path"`
 
 	// Format of the files: Parquet. Default: Parquet.
-	// +kubebuilder:validation:Enum=Parquet
+	// +kubebuilder:validation:XValidation:rule="self == 'Parquet'",message="files are written as Parquet; remove format, or set Parquet"
 	// +optional
 	Format FileFormat `json:"format,omitempty"`
 
@@ -126,7 +126,7 @@ type FilesDestination struct {
 	Compression ParquetCompression `json:"compression,omitempty"`
 
 	// Mode: Append adds files; Overwrite replaces those of earlier runs. Default: Append.
-	// +kubebuilder:validation:Enum=Append;Overwrite
+	// +kubebuilder:validation:XValidation:rule="self != 'Upsert'",message="files cannot be matched by key; use mode: Append or Overwrite"
 	// +optional
 	Mode WriteMode `json:"mode,omitempty"`
 }

@@ -117,6 +117,7 @@ type ETLPipelineSpec struct {
 // StreamingSpec says how a stream is cut into commits.
 type StreamingSpec struct {
 	// CommitInterval between commits to the destination. Shorter ones make more and smaller files. Default: 10s.
+	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:MaxLength=32
 	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]+(ms|s|m|h))+$')",message="write a duration such as 500ms, 10s or 1m"
 	// +optional
@@ -130,6 +131,7 @@ type StreamingSpec struct {
 
 	// LatencyTarget from receipt of a message until it can be queried; Ready is false while the 99th percentile is above
 	// it. Default: no target.
+	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:MaxLength=32
 	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]+(ms|s|m|h))+$')",message="write a duration such as 100ms or 5s"
 	// +optional

@@ -181,6 +181,7 @@ type LedgerAnchor struct {
 	MaxRecords *int32 `json:"maxRecords,omitempty"`
 
 	// MaxInterval that a record waits before a root is anchored. Default: 30s.
+	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:MaxLength=32
 	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]+(ms|s|m|h))+$') && duration(self) >= duration('1s')",message="maxInterval must be a duration of at least 1s, such as 30s"
 	// +optional

@@ -8,7 +8,7 @@ import (
 // TableWrite says how a table's files are written.
 type TableWrite struct {
 	// Format of the files: Parquet. Default: Parquet.
-	// +kubebuilder:validation:Enum=Parquet
+	// +kubebuilder:validation:XValidation:rule="self == 'Parquet'",message="files are written as Parquet; remove format, or set Parquet"
 	// +optional
 	Format FileFormat `json:"format,omitempty"`
 
@@ -17,6 +17,7 @@ type TableWrite struct {
 	Compression ParquetCompression `json:"compression,omitempty"`
 
 	// TargetFileSize of data files, in bytes as a quantity, from 1Mi to 4Gi. Default: 256Mi.
+	// +kubebuilder:validation:XIntOrString
 	// +kubebuilder:validation:MaxLength=32
 	// +kubebuilder:validation:XValidation:rule="isQuantity(string(self)) && quantity(string(self)).compareTo(quantity('1Mi')) >= 0 && quantity(string(self)).compareTo(quantity('4Gi')) <= 0",message="targetFileSize must be from 1Mi to 4Gi"
 	// +optional
@@ -69,6 +70,7 @@ type Compaction struct {
 	SmallFileShare *int32 `json:"smallFileShare,omitempty"`
 
 	// SmallFileSize: a file below it is small, in bytes as a quantity. Default: three quarters of write.targetFileSize.
+	// +kubebuilder:validation:XIntOrString
 	// +kubebuilder:validation:MaxLength=32
 	// +kubebuilder:validation:XValidation:rule="isQuantity(string(self)) && quantity(string(self)).isGreaterThan(quantity('0'))",message="smallFileSize must be a quantity greater than zero, such as 64Mi"
 	// +optional
@@ -87,6 +89,7 @@ type Compaction struct {
 	DeleteFileThreshold *int32 `json:"deleteFileThreshold,omitempty"`
 
 	// MaxBytesPerRun that one run rewrites, in bytes as a quantity; the rest waits for the next. Default: 100Gi.
+	// +kubebuilder:validation:XIntOrString
 	// +kubebuilder:validation:MaxLength=32
 	// +kubebuilder:validation:XValidation:rule="isQuantity(string(self)) && quantity(string(self)).isGreaterThan(quantity('0'))",message="maxBytesPerRun must be a quantity greater than zero, such as 100Gi"
 	// +optional
@@ -100,6 +103,7 @@ type ExpireSnapshots struct {
 	Schedule *Schedule `json:"schedule,omitempty"`
 
 	// OlderThan: snapshots of this age are removed. At least 1h, so that readers can end. Default: 120h (5 days).
+	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:MaxLength=32
 	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]+(ms|s|m|h))+$') && duration(self) >= duration('1h')",message="olderThan must be a duration of at least 1h, such as 168h"
 	// +optional
@@ -119,6 +123,7 @@ type RemoveOrphans struct {
 	Schedule *Schedule `json:"schedule,omitempty"`
 
 	// OlderThan: only files of this age are removed; it must be longer than the longest run. At least 1h. Default: 72h.
+	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:MaxLength=32
 	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]+(ms|s|m|h))+$') && duration(self) >= duration('1h')",message="olderThan must be a duration of at least 1h, longer than the longest run, such as 72h"
 	// +optional

@@ -52,6 +52,7 @@ type GPU struct {
 
 	// MemoryLimit is how much device memory a worker may use, in bytes as a quantity (32Gi); the GPU must have as much.
 	// Default: 90 % of the device's memory.
+	// +kubebuilder:validation:XIntOrString
 	// +kubebuilder:validation:MaxLength=32
 	// +kubebuilder:validation:XValidation:rule="isQuantity(string(self)) && quantity(string(self)).isGreaterThan(quantity('0'))",message="memoryLimit must be a quantity greater than zero, such as 32Gi"
 	// +optional
@@ -70,12 +71,14 @@ type GPU struct {
 	MinDriverVersion string `json:"minDriverVersion,omitempty"`
 
 	// PreferredWait is how long a pod of policy Preferred may stay unschedulable before the next attempt runs without a GPU. Default: 60s.
+	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:MaxLength=32
 	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]+(ms|s|m|h))+$')",message="write a duration such as 90s, 10m or 168h"
 	// +optional
 	PreferredWait *metav1.Duration `json:"preferredWait,omitempty"`
 
 	// ScheduleTimeout is how long a pod may stay unschedulable before the run fails. Default: no limit but timeoutSeconds.
+	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:MaxLength=32
 	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]+(ms|s|m|h))+$')",message="write a duration such as 90s, 10m or 168h"
 	// +optional
