@@ -60,6 +60,7 @@ func startManager(t *testing.T, binary string) *process {
 }
 
 func TestManagerBinary(t *testing.T) {
+	apitest.Inputs(t, "main.go", "flags.go", "api", "controllers", filepath.Join("gpuworker", "runspec"), filepath.Join("config", "rbac"))
 	binary := filepath.Join(t.TempDir(), "manager")
 	build := exec.Command("go", "build", "-o", binary, "..")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
@@ -145,6 +146,7 @@ func TestManagerBinary(t *testing.T) {
 }
 
 func TestManagerReadsNoSecret(t *testing.T) {
+	apitest.Inputs(t, filepath.Join("config", "rbac"))
 	var role rbacv1.ClusterRole
 	if err := apitest.Client.Get(t.Context(), client.ObjectKey{Name: "datastack-manager"}, &role); err != nil {
 		t.Fatal(err)

@@ -6,6 +6,7 @@ import (
 	"context"
 	"flag"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -82,6 +83,7 @@ func run(m *testing.M) (code int, err error) {
 // Manager starts a manager with the rights of the shipped roles for one namespace, and stops it when the test ends.
 func Manager(t *testing.T, namespace string, setup func(manager.Manager) error) {
 	t.Helper()
+	Inputs(t, filepath.Join("config", "rbac"), filepath.Join("config", "crd", "bases"))
 	config := rest.CopyConfig(admin)
 	config.Impersonate = rest.ImpersonationConfig{
 		UserName: "system:serviceaccount:" + SystemNamespace + ":datastack-manager",
@@ -135,6 +137,23 @@ func KStatus(t *testing.T, kind string, key client.ObjectKey) status.Status {
 		t.Fatal(err)
 	}
 	return result.Status
+}
+
+// Inputs tells go's test cache that results depend on the files of folders (paths from the root of the repository). What
+// Main reads goes unnoticed: the cache looks only at what happens while tests run.
+func Inputs(t *testing.T, folders ...string) {
+	t.Helper()
+	for _, folder := range folders {
+		err := filepath.WalkDir(filepath.Join(root(), folder), func(path string, _ fs.DirEntry, err error) error {
+			if err == nil {
+				_, err = os.Stat(path)
+			}
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
 }
 
 // installRoles applies what config/rbac ships.

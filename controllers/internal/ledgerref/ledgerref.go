@@ -7,6 +7,7 @@ import (
 	"fmt"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/amdgpu-framework/datastack/api/v1alpha1"
@@ -51,13 +52,17 @@ func Resolve(ctx context.Context, c client.Reader, namespace string, ref *v1alph
 	if err != nil {
 		return nil, "", fmt.Errorf("get LineageLedger %s: %w", ref.Name, err)
 	}
+	if ptr.Deref(found.Spec.Suspend, false) {
+		return nil, fmt.Sprintf("LineageLedger %q is suspended and takes no records; set its spec.suspend to false", ref.Name), nil
+	}
 	if ready, why := conditions.ReadyNow(found.Status.Conditions, found.Generation); !ready {
 		return nil, fmt.Sprintf("LineageLedger %q is not ready: %s", ref.Name, why), nil
 	}
 	return &runspec.Ledger{
-		Name:          found.Name,
-		Endpoint:      Endpoint(namespace, found.Name),
-		TokenSecret:   TokenSecretName(found.Name),
-		OnUnavailable: string(v1alpha1.ChainBuffer),
+		Name:        found.Name,
+		Endpoint:    Endpoint(namespace, found.Name),
+		TokenSecret: TokenSecretName(found.Name),
+		// The outbox lies beside the destination and is replayed, so a short outage of ledgerd need not fail a run.
+		OnUnavailable: "Buffer",
 	}, "", nil
 }
