@@ -167,6 +167,9 @@ func TestRefusedChangesWriteNothing(t *testing.T) {
 		"copy on write": {func(s *v1alpha1.IcebergTableSpec) {
 			s.Properties = map[string]string{"write.delete.mode": "copy-on-write"}
 		}, ReasonPropertyRefused, "write.delete.mode", "bring rows back"},
+		"storage property": {func(s *v1alpha1.IcebergTableSpec) {
+			s.Properties = map[string]string{"s3.endpoint": "http://elsewhere"}
+		}, ReasonPropertyRefused, "s3.endpoint", "set in storage"},
 		"our own properties": {func(s *v1alpha1.IcebergTableSpec) { s.Properties = map[string]string{"datastack.writer.p": "x"} }, ReasonPropertyRefused, "datastack.writer.p", "writers' own"},
 		"unknown codec":      {func(s *v1alpha1.IcebergTableSpec) { s.Write = &v1alpha1.TableWrite{Compression: "Brotli"} }, ReasonPropertyRefused, "write.compression", "use Zstd"},
 	} {

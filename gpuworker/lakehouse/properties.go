@@ -61,6 +61,9 @@ func declareProperties(spec v1alpha1.IcebergTableSpec) (iceberg.Properties, erro
 		if why, refused := refusedProperties[key]; refused {
 			return nil, refuse(ReasonPropertyRefused, key, "property %s is refused: %s; remove it from properties", key, why)
 		}
+		if storageProperty(key) {
+			return nil, refuse(ReasonPropertyRefused, key, "property %s is refused: endpoints and credentials of the storage are set in storage, and a table's properties can be read by anybody who reads the table; remove it from properties", key)
+		}
 		if strings.HasPrefix(key, "datastack.") {
 			return nil, refuse(ReasonPropertyRefused, key, "property %s is refused: names that begin with datastack. are the writers' own; remove it from properties", key)
 		}
@@ -84,6 +87,16 @@ func declareProperties(spec v1alpha1.IcebergTableSpec) (iceberg.Properties, erro
 		props[table.WriteTargetFileSizeBytesKey] = strconv.FormatInt(size.Value(), 10)
 	}
 	return props, nil
+}
+
+// storageProperty says whether the file IO would take a property for its own settings.
+func storageProperty(key string) bool {
+	for _, prefix := range []string{"s3.", "gcs.", "adls.", "client.", "oss.", "token", "credential", "warehouse", "io-impl"} {
+		if strings.HasPrefix(key, prefix) {
+			return true
+		}
+	}
+	return false
 }
 
 // creationProperties are the declared properties over the defaults.
