@@ -3,6 +3,8 @@ package etlpipeline
 import (
 	"context"
 	"fmt"
+	"slices"
+	"strings"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -32,7 +34,7 @@ func (x *pass) complete(ctx context.Context, spec *runspec.RunSpec, p progress) 
 	}
 	run.RunTotals = report.RunTotals
 	run.SnapshotID, run.Ledger = report.SnapshotID, report.Ledger
-	run.Receipts = report.Receipts[:min(len(report.Receipts), maxReceipts)]
+	run.Receipts = clipped(report.Receipts)
 	x.end(v1alpha1.RunSucceeded, v1alpha1.ReasonRunSucceeded, report.Message)
 	return nil
 }
@@ -73,6 +75,25 @@ func (x *pass) askAgain(ctx context.Context, run *v1alpha1.Run, spec *runspec.Ru
 		return x.complete(ctx, spec, p)
 	}
 	return nil
+}
+
+// clipped cuts receipts to what the schema takes: those of a termination message have
+// not been through it.
+func clipped(receipts []v1alpha1.StepReceipt) []v1alpha1.StepReceipt {
+	receipts = slices.Clone(receipts[:min(len(receipts), maxReceipts)])
+	for i := range receipts {
+		r := &receipts[i]
+		r.Step, r.Engine = clip(r.Step, 63), clip(r.Engine, 64)
+		r.Reason, r.Device = clip(r.Reason, 256), clip(r.Device, 128)
+	}
+	return receipts
+}
+
+func clip(s string, most int) string {
+	if len(s) <= most {
+		return s
+	}
+	return strings.ToValidUTF8(s[:most], "")
 }
 
 // end closes the active run and files it in the history.

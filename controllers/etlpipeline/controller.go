@@ -79,6 +79,15 @@ func (x *pass) finish(ctx context.Context, err error) (ctrl.Result, error) {
 	case errors.As(err, &namesake):
 		x.wait, err = &wait{v1alpha1.ReasonRunPending, namesake.Error()}, nil
 		x.after(2 * time.Second)
+	case apierrors.IsInvalid(err):
+		x.invalid = &runs.RefusedError{Reason: v1alpha1.ReasonInvalidSpec,
+			Message: "the API server refuses the run's pod; correct spec.worker: " + err.Error()}
+		err = nil
+	case apierrors.IsForbidden(err):
+		// A ResourceQuota, mostly: it may be lifted at any time.
+		log.FromContext(ctx).Error(err, "Waiting until the API server allows a child")
+		x.wait, err = &wait{v1alpha1.ReasonRunPending, err.Error()}, nil
+		x.after(30 * time.Second)
 	case apierrors.IsConflict(err):
 		// Decided on a stale read: nothing of it is worth writing.
 		return ctrl.Result{RequeueAfter: 100 * time.Millisecond}, nil

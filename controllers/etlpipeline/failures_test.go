@@ -5,7 +5,9 @@ import (
 	"testing"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -148,6 +150,27 @@ func editWhileWaiting(t *testing.T) {
 	p.settled(status.CurrentStatus)
 }
 
+// resourceQuota: what the namespace does not allow now may be allowed later.
+func resourceQuota(t *testing.T) {
+	p := newPlace(t).withDependencies()
+	quota := &corev1.ResourceQuota{ObjectMeta: metav1.ObjectMeta{Namespace: p.namespace, Name: "none"}}
+	quota.Spec.Hard = corev1.ResourceList{"count/jobs.batch": resource.MustParse("0")}
+	p.must(apitest.Client.Create(t.Context(), quota))
+	quota.Status.Hard, quota.Status.Used = quota.Spec.Hard, quota.Spec.Hard
+	p.must(apitest.Client.Status().Update(t.Context(), quota))
+	p.pipeline(nil)
+	waiting := p.waitCondition(v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonRunPending)
+	if c := meta.FindStatusCondition(waiting.Status.Conditions, v1alpha1.ConditionReady); !strings.Contains(c.Message, "exceeded quota") {
+		t.Fatalf("the message is %q", c.Message)
+	}
+	p.settled(status.InProgressStatus)
+	p.must(apitest.Client.Delete(t.Context(), quota))
+	p.edit(func(e *v1alpha1.ETLPipeline) { e.Labels = map[string]string{"look": "again"} })
+	p.finish(p.waitJob(1, runspec.PhaseAll))
+	p.waitCondition(v1alpha1.ConditionReady, metav1.ConditionTrue, v1alpha1.ReasonSucceeded)
+	p.settled(status.CurrentStatus)
+}
+
 func refusedSpecs(t *testing.T) {
 	p := newPlace(t).withDependencies()
 	p.pipeline(func(s *v1alpha1.ETLPipelineSpec) { s.Worker = &v1alpha1.Worker{Image: "evil.example/miner:1"} })
@@ -166,7 +189,17 @@ func refusedSpecs(t *testing.T) {
 		t.Fatalf("something started: %v, %+v", p.jobs(), never.Status.LastRun)
 	}
 	p.settled(status.FailedStatus)
-	p.edit(func(e *v1alpha1.ETLPipeline) { e.Spec.Schedule = nil })
+	p.edit(func(e *v1alpha1.ETLPipeline) {
+		e.Spec.Schedule = nil
+		e.Spec.Worker = &v1alpha1.Worker{Resources: &corev1.ResourceRequirements{ // more asked for than allowed
+			Requests: corev1.ResourceList{corev1.ResourceMemory: resource.MustParse("2Gi")},
+			Limits:   corev1.ResourceList{corev1.ResourceMemory: resource.MustParse("1Gi")}}}
+	})
+	bad := p.waitCondition(v1alpha1.ConditionStalled, metav1.ConditionTrue, v1alpha1.ReasonInvalidSpec)
+	if c := meta.FindStatusCondition(bad.Status.Conditions, v1alpha1.ConditionReady); !strings.Contains(c.Message, "spec.worker") {
+		t.Fatalf("the message is %q", c.Message)
+	}
+	p.edit(func(e *v1alpha1.ETLPipeline) { e.Spec.Worker = nil })
 	p.finish(p.waitJob(1, runspec.PhaseAll))
 	p.waitCondition(v1alpha1.ConditionReady, metav1.ConditionTrue, v1alpha1.ReasonSucceeded)
 	p.settled(status.CurrentStatus)

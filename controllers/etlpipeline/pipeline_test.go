@@ -44,6 +44,7 @@ func TestPipeline(t *testing.T) {
 			"deleted and created again":             recreated,
 			"an edit before the worker has started": editWhileWaiting,
 			"refused specs":                         refusedSpecs,
+			"a namespace without room":              resourceQuota,
 			"a run that takes too long":             timesOut,
 			"an edit and back":                      thereAndBack,
 			"a Job that somebody deletes":           jobDeleted,

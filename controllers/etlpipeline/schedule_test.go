@@ -36,8 +36,9 @@ func schedules(t *testing.T) {
 		t.Fatalf("the run is %+v", second)
 	}
 
+	job := p.waitJob(1, runspec.PhaseAll)
 	p.edit(func(e *v1alpha1.ETLPipeline) { e.Spec.Suspend = ptr.To(true) })
-	p.finish(p.waitJob(1, runspec.PhaseAll)) // the run that goes on ends first
+	p.finish(job) // the run that goes on ends first
 	suspended := p.waitCondition(v1alpha1.ConditionReady, metav1.ConditionTrue, v1alpha1.ReasonSuspended)
 	if suspended.Status.NextRun != nil {
 		t.Fatalf("nextRun is %v", suspended.Status.NextRun)
@@ -53,8 +54,9 @@ func schedules(t *testing.T) {
 	if resumed := p.get(); third.ScheduledTime.Before(&metav1.Time{Time: resumed.CreationTimestamp.Add(5 * time.Second)}) {
 		t.Errorf("the tick %v of the time of suspension was made up for", third.ScheduledTime)
 	}
+	job = p.waitJob(1, runspec.PhaseAll)
 	p.edit(func(e *v1alpha1.ETLPipeline) { e.Spec.Suspend = ptr.To(true) })
-	p.finish(p.waitJob(1, runspec.PhaseAll))
+	p.finish(job)
 	kindtest.Eventually(t, func() string {
 		if phase := p.get().Status.Phase; phase != v1alpha1.ReasonSuspended {
 			return "the phase is " + phase

@@ -5,10 +5,12 @@ import (
 	"fmt"
 	"regexp"
 	"strconv"
+	"strings"
 	"time"
 
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/amdgpu-framework/datastack/gpuworker/runspec"
 )
@@ -58,7 +60,7 @@ func Observe(job *batchv1.Job, pods []corev1.Pod) Outcome {
 	case condition(job, batchv1.JobFailed) != nil:
 		return failed(condition(job, batchv1.JobFailed), pods)
 	}
-	outcome := Outcome{State: StateWaiting, Why: "the Job has no pod yet"}
+	outcome := Outcome{State: StateWaiting, Why: fmt.Sprintf("Job %s has no pod yet; if that lasts, its events say why (kubectl describe job %s)", job.Name, job.Name)}
 	for i := range pods {
 		status := workerStatus(&pods[i])
 		if status != nil && status.State.Waiting == nil && (status.State.Running != nil || status.State.Terminated != nil) {
@@ -76,14 +78,17 @@ var (
 
 // failed explains a failed Job: the worker's own message first, then the pod's, then the Job's.
 func failed(c *batchv1.JobCondition, pods []corev1.Pod) Outcome {
-	out := Outcome{State: StateFailed, ExitCode: runspec.ExitRetryable, Result: resultOf(pods, false)}
+	pod := culprit(pods, c.Message)
+	out := Outcome{State: StateFailed, ExitCode: runspec.ExitRetryable}
+	if pod != nil {
+		out.Result = resultOf([]corev1.Pod{*pod}, false)
+	}
 	if c.Reason == batchv1.JobReasonPodFailurePolicy {
 		out.Disrupted = number(atIndex, c.Message) == ruleDisrupted
 		if code := number(exitCode, c.Message); code > 0 {
 			out.ExitCode = int32(code) //nolint:gosec // an exit code is below 256
 		}
 	}
-	pod := failedPod(pods)
 	if pod != nil {
 		out.TimedOut = pod.Status.Reason == "DeadlineExceeded"
 	}
@@ -175,13 +180,31 @@ func condition(job *batchv1.Job, kind batchv1.JobConditionType) *batchv1.JobCond
 	return nil
 }
 
-func failedPod(pods []corev1.Pod) *corev1.Pod {
+// culprit is the pod that failed by itself: the one that the Job names, else the first
+// to end. The others of its Job were stopped because of it.
+func culprit(pods []corev1.Pod, message string) *corev1.Pod {
+	var first *corev1.Pod
 	for i := range pods {
-		if pods[i].Status.Phase == corev1.PodFailed {
-			return &pods[i]
+		pod := &pods[i]
+		if pod.Status.Phase != corev1.PodFailed {
+			continue
+		}
+		if strings.Contains(message, "/"+pod.Name+" ") {
+			return pod
+		}
+		if first == nil || endOf(pod).Before(endOf(first)) {
+			first = pod
 		}
 	}
-	return nil
+	return first
+}
+
+// endOf is when the pod's worker ended; a pod without one ended last.
+func endOf(pod *corev1.Pod) *metav1.Time {
+	if terminated := terminatedOf(pod); terminated != nil {
+		return &terminated.FinishedAt
+	}
+	return &metav1.Time{Time: time.Unix(1<<40, 0)}
 }
 
 func workerStatus(pod *corev1.Pod) *corev1.ContainerStatus {

@@ -79,6 +79,32 @@ func TestObserve(t *testing.T) {
 	}
 }
 
+// TestTheCulpritSpeaks: when a shard fails, its siblings are stopped and fail too.
+func TestTheCulpritSpeaks(t *testing.T) {
+	pod := func(name string, exit int32, message string, end int64) corev1.Pod {
+		p := ended(exit, string(runspec.RunResult{RunID: "id", Outcome: runspec.OutcomeFailed, Message: message}.Encode()))
+		p.Name = name
+		p.Status.ContainerStatuses[0].State.Terminated.FinishedAt = metav1.NewTime(time.Unix(end, 0))
+		return p
+	}
+	named := jobWith(batchv1.JobFailed, batchv1.JobReasonPodFailurePolicy, "Container worker for pod a/w-1 failed with exit code 65 matching FailJob rule at index 1")
+	counted := jobWith(batchv1.JobFailed, "BackoffLimitExceeded", "m")
+	for name, tc := range map[string]struct {
+		job  *batchv1.Job
+		pods []corev1.Pod
+		want string
+	}{
+		"named by the Job":    {named, []corev1.Pod{pod("w-0", 143, "stopped", 1), pod("w-1", 65, "row 7 is bad", 2), pod("w-10", 143, "stopped", 3)}, "row 7 is bad"},
+		"the first that fell": {counted, []corev1.Pod{pod("w-0", 143, "stopped", 9), pod("w-1", 1, "no store", 2)}, "no store"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if got := Observe(tc.job, tc.pods).Message; got != tc.want {
+				t.Fatalf("the message is %q, want %q", got, tc.want)
+			}
+		})
+	}
+}
+
 // TestFailurePolicyMatchesItsReading ties the rules to the positions that Observe reads.
 func TestFailurePolicyMatchesItsReading(t *testing.T) {
 	rules := failurePolicy().Rules
