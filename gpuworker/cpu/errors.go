@@ -45,6 +45,7 @@ var kinds = []struct {
 	kind   Kind
 }{
 	{"Binder Error", KindStatement}, {"Parser Error", KindStatement}, {"Catalog Error", KindStatement},
+	{"Permission Error", KindStatement}, // SQL that reads files where none may be read
 	{"Conversion Error", KindData}, {"Invalid Input Error", KindData}, {"Out of Range Error", KindData},
 	{"Mismatch Type Error", KindData}, {"Constraint Error", KindData}, {"Divide by Zero Error", KindData},
 	{"Out of Memory Error", KindResources}, {"IO Error: No space left", KindResources},

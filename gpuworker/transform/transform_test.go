@@ -202,7 +202,7 @@ func TestWrongSteps(t *testing.T) {
 		"filter, unknown column":        {filter("idd > 1"), runspec.ExitNoInput, []string{"step f", "idd", "id, k, v"}},
 		"filter, syntax":                {filter("id >"), runspec.ExitUsage, []string{"step f"}},
 		"filter, value":                 {filter("k::INT > 1"), runspec.ExitBadData, []string{"step f", "'a'"}},
-		"filter, reads a file":          {filter("k IN (SELECT content FROM read_text('" + secret + "'))"), runspec.ExitRetryable, []string{"disabled"}},
+		"filter, reads a file":          {filter("k IN (SELECT content FROM read_text('" + secret + "'))"), runspec.ExitUsage, []string{"disabled"}},
 		"aggregate, unknown column":     {aggregate(nil, "n", "sum(w)"), runspec.ExitNoInput, []string{"w", "id, k, v"}},
 		"aggregate, name taken":         {aggregate([]string{"k"}, "k", "count(*)"), runspec.ExitUsage, []string{"measure k"}},
 		"enrich, key twice":             {enrich("twice", ""), runspec.ExitBadData, []string{"(k) = (a) more than once"}},
