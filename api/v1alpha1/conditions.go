@@ -16,11 +16,11 @@ const (
 	ConditionDestinationReady = "DestinationReady"
 	// ConditionDestinationsReady: every destination can be written (ReverseETLSync).
 	ConditionDestinationsReady = "DestinationsReady"
-	// ConditionGPUAvailable: a GPU that meets the requirements was found, and used.
+	// ConditionGPUAvailable: a GPU that meets the requirements was found, and used (DatabendCluster, ETLPipeline, IcebergTable, ReverseETLSync).
 	ConditionGPUAvailable = "GPUAvailable"
-	// ConditionLedgerReady: the ledger that ledgerRef names takes records.
+	// ConditionLedgerReady: the ledger that ledgerRef names takes records (DatabendCluster, ETLPipeline, IcebergTable, ReverseETLSync).
 	ConditionLedgerReady = "LedgerReady"
-	// ConditionLineageDisabled is abnormal-true: the spec says that operations are not recorded.
+	// ConditionLineageDisabled is abnormal-true: the spec says that operations are not recorded (DatabendCluster, ETLPipeline, IcebergTable, ReverseETLSync).
 	ConditionLineageDisabled = "LineageDisabled"
 
 	// ConditionSchemaInSync: the table's schema, partitioning and sort order are those of the spec (IcebergTable).

@@ -236,7 +236,7 @@ type DatabendWarehouse struct {
 	// AutoSuspendAfter this time without a query scales the warehouse to zero; the next query wakes it. Default: never.
 	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:MaxLength=32
-	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]+(s|m|h))+$') && duration(self) >= duration('1m')",message="autoSuspendAfter must be a duration of at least 1m, such as 10m"
+	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]+(s|m|h))+$') && duration(self) >= duration('1m') && duration(self) <= duration('87600h')",message="autoSuspendAfter must be a duration of at least 1m, such as 10m"
 	// +optional
 	AutoSuspendAfter *metav1.Duration `json:"autoSuspendAfter,omitempty"`
 }

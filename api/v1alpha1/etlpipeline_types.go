@@ -119,7 +119,7 @@ type StreamingSpec struct {
 	// CommitInterval between commits to the destination. Shorter ones make more and smaller files. Default: 10s.
 	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:MaxLength=32
-	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]+(ms|s|m|h))+$')",message="write a duration such as 500ms, 10s or 1m"
+	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]+(ms|s|m|h))+$') && duration(self) <= duration('87600h')",message="write a duration of at most 87600h, such as 500ms, 10s or 1m"
 	// +optional
 	CommitInterval *metav1.Duration `json:"commitInterval,omitempty"`
 
@@ -133,7 +133,7 @@ type StreamingSpec struct {
 	// it. Default: no target.
 	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:MaxLength=32
-	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]+(ms|s|m|h))+$')",message="write a duration such as 100ms or 5s"
+	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]+(ms|s|m|h))+$') && duration(self) <= duration('87600h')",message="write a duration of at most 87600h, such as 100ms or 5s"
 	// +optional
 	LatencyTarget *metav1.Duration `json:"latencyTarget,omitempty"`
 }

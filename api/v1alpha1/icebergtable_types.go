@@ -37,7 +37,7 @@ type IcebergTableSpec struct {
 	// RefreshInterval between looks at the table for commits of others. Default: 5m.
 	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:MaxLength=32
-	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]+(ms|s|m|h))+$')",message="write a duration such as 90s, 10m or 1h"
+	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]+(ms|s|m|h))+$') && duration(self) <= duration('87600h')",message="write a duration of at most 87600h, such as 90s, 10m or 1h"
 	// +optional
 	RefreshInterval *metav1.Duration `json:"refreshInterval,omitempty"`
 
@@ -289,7 +289,7 @@ type TableRef struct {
 	// MaxRefAge after which expiry removes the reference. Default: never.
 	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:MaxLength=32
-	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]+(ms|s|m|h))+$')",message="write a duration such as 168h"
+	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]+(ms|s|m|h))+$') && duration(self) <= duration('87600h')",message="write a duration of at most 87600h, such as 168h"
 	// +optional
 	MaxRefAge *metav1.Duration `json:"maxRefAge,omitempty"`
 
@@ -302,7 +302,7 @@ type TableRef struct {
 	// MaxSnapshotAge on a branch. Default: as maintenance.expireSnapshots says.
 	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:MaxLength=32
-	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]+(ms|s|m|h))+$')",message="write a duration such as 168h"
+	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]+(ms|s|m|h))+$') && duration(self) <= duration('87600h')",message="write a duration of at most 87600h, such as 168h"
 	// +optional
 	MaxSnapshotAge *metav1.Duration `json:"maxSnapshotAge,omitempty"`
 }

@@ -183,7 +183,7 @@ type LedgerAnchor struct {
 	// MaxInterval that a record waits before a root is anchored. Default: 30s.
 	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:MaxLength=32
-	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]+(ms|s|m|h))+$') && duration(self) >= duration('1s')",message="maxInterval must be a duration of at least 1s, such as 30s"
+	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]+(ms|s|m|h))+$') && duration(self) >= duration('1s') && duration(self) <= duration('87600h')",message="maxInterval must be a duration of at least 1s, such as 30s"
 	// +optional
 	MaxInterval *metav1.Duration `json:"maxInterval,omitempty"`
 }

@@ -105,7 +105,7 @@ type ExpireSnapshots struct {
 	// OlderThan: snapshots of this age are removed. At least 1h, so that readers can end. Default: 120h (5 days).
 	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:MaxLength=32
-	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]+(ms|s|m|h))+$') && duration(self) >= duration('1h')",message="olderThan must be a duration of at least 1h, such as 168h"
+	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]+(ms|s|m|h))+$') && duration(self) >= duration('1h') && duration(self) <= duration('87600h')",message="olderThan must be a duration of at least 1h, such as 168h"
 	// +optional
 	OlderThan *metav1.Duration `json:"olderThan,omitempty"`
 
@@ -125,7 +125,7 @@ type RemoveOrphans struct {
 	// OlderThan: only files of this age are removed; it must be longer than the longest run. At least 1h. Default: 72h.
 	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:MaxLength=32
-	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]+(ms|s|m|h))+$') && duration(self) >= duration('1h')",message="olderThan must be a duration of at least 1h, longer than the longest run, such as 72h"
+	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]+(ms|s|m|h))+$') && duration(self) >= duration('1h') && duration(self) <= duration('87600h')",message="olderThan must be a duration of at least 1h, longer than the longest run, such as 72h"
 	// +optional
 	OlderThan *metav1.Duration `json:"olderThan,omitempty"`
 

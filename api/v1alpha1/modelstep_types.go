@@ -50,7 +50,7 @@ type NeuromorphicStep struct {
 	// TimeStep of the simulation. Default: 1ms.
 	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:MaxLength=32
-	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]+(us|ms|s|m|h))+$')",message="write a duration such as 100us, 1ms or 20ms"
+	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]+(us|ms|s|m|h))+$') && duration(self) <= duration('87600h')",message="write a duration of at most 87600h, such as 100us, 1ms or 20ms"
 	// +optional
 	TimeStep *metav1.Duration `json:"timeStep,omitempty"`
 
@@ -72,7 +72,7 @@ type NeuromorphicStep struct {
 	// MaxGap after which gapPolicy: Reset forgets a key's state. Default: 1h.
 	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:MaxLength=32
-	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]+(us|ms|s|m|h))+$')",message="write a duration such as 20ms, 10s or 1h"
+	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]+(us|ms|s|m|h))+$') && duration(self) <= duration('87600h')",message="write a duration of at most 87600h, such as 20ms, 10s or 1h"
 	// +optional
 	MaxGap *metav1.Duration `json:"maxGap,omitempty"`
 }
@@ -94,7 +94,7 @@ type LIFModel struct {
 	// Tau is the membrane's time constant.
 	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:MaxLength=32
-	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]+(us|ms|s|m|h))+$')",message="write a duration such as 2500us or 20ms"
+	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]+(us|ms|s|m|h))+$') && duration(self) <= duration('87600h')",message="write a duration of at most 87600h, such as 2500us or 20ms"
 	// +required
 	Tau metav1.Duration `json:"tau"`
 
@@ -225,6 +225,7 @@ type PredictStep struct {
 
 	// Parameters of the model, such as k for KMeans or season for HoltWinters; decimal numbers or words. An unknown one fails the run.
 	// +kubebuilder:validation:MaxProperties=32
+	// +kubebuilder:validation:XValidation:rule="self.all(k, k.size() <= 63 && self[k].size() <= 256)",message="a parameter's name has at most 63 characters, and its value at most 256"
 	// +optional
 	Parameters map[string]string `json:"parameters,omitempty"`
 }

@@ -73,14 +73,14 @@ type GPU struct {
 	// PreferredWait is how long a pod of policy Preferred may stay unschedulable before the next attempt runs without a GPU. Default: 60s.
 	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:MaxLength=32
-	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]+(ms|s|m|h))+$')",message="write a duration such as 90s, 10m or 168h"
+	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]+(ms|s|m|h))+$') && duration(self) <= duration('87600h')",message="write a duration of at most 87600h, such as 90s, 10m or 168h"
 	// +optional
 	PreferredWait *metav1.Duration `json:"preferredWait,omitempty"`
 
 	// ScheduleTimeout is how long a pod may stay unschedulable before the run fails. Default: no limit but timeoutSeconds.
 	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:MaxLength=32
-	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]+(ms|s|m|h))+$')",message="write a duration such as 90s, 10m or 168h"
+	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]+(ms|s|m|h))+$') && duration(self) <= duration('87600h')",message="write a duration of at most 87600h, such as 90s, 10m or 168h"
 	// +optional
 	ScheduleTimeout *metav1.Duration `json:"scheduleTimeout,omitempty"`
 

@@ -54,10 +54,14 @@ func TestRefusedSources(t *testing.T) {
 		{"two characters between fields", edits{"spec.source.files.csv.delimiter": "||"}, "Too long: may not be more than 1"},
 		{"rejects below zero", edits{"spec.source.files.maxRejects": int64(-1)}, "should be greater than or equal to 0"},
 		{"column of unknown type", edits{"spec.source.files.columns": l{m{"name": "a", "type": "varchar"}}}, "boolean|int|long"},
-		{"too many columns", edits{"spec.source.files.columns": repeat(1025, func(i int) any { return m{"name": "c" + strings.Repeat("x", i%200) + string(rune('a'+i/200)), "type": "int"} })}, "must have at most 1024 items"},
+		{"too many columns", edits{"spec.source.files.columns": repeat(1025, func(i int) any {
+			return m{"name": "c" + strings.Repeat("x", i%200) + string(rune('a'+i/200)), "type": "int"}
+		})}, "must have at most 1024 items"},
 	})
 	checkRefused(t, "ETLPipeline", "carrier-report", []refusal{
 		{"two times of one table", edits{"spec.source.icebergTable.ref": "main", "spec.source.icebergTable.snapshotID": "1"}, "at most one of snapshotID, asOf and ref"},
+		{"time without zone", edits{"spec.source.icebergTable.asOf": "2026-01-01T00:00:00"}, "asOf"},
+		{"time that Go cannot read", edits{"spec.source.icebergTable.asOf": "2026-01-01t00:00:00z"}, "asOf"},
 		{"snapshot in words", edits{"spec.source.icebergTable.snapshotID": "latest"}, "snapshotID must be a decimal number"},
 	})
 	checkRefused(t, "ETLPipeline", "bookings-per-day", []refusal{
@@ -75,17 +79,20 @@ func TestRefusedSources(t *testing.T) {
 		{"topic without tenant", edits{"spec.destination.pulsar.topic": "risk"}, "topic must be persistent://tenant/namespace/topic"},
 		{"columns and schema from", edits{"spec.transformations.0.jsonParse.schemaFrom": "destination"}, "set either columns or schemaFrom"},
 		{"python and wasm", edits{"spec.transformations.1.custom.wasm": m{"configMapRef": m{"name": "a"}, "key": "b"}}, "set either python or wasm"},
+		{"long parameter", edits{"spec.transformations.2.predict.parameters": m{"k": strings.Repeat("1", 257)}}, "its value at most 256"},
 		{"onnx and model", edits{"spec.transformations.2.predict.model": "Linear"}, "set either onnx or model"},
 	})
 	checkRefused(t, "ETLPipeline", "live-positions", []refusal{
 		{"batch of a stream", edits{"spec.mode": "Batch", "spec.streaming": nil}, "a pulsar source has no end"},
 		{"scheduled stream", edits{"spec.schedule": m{"cron": "@daily"}}, "a streaming pipeline runs all the time"},
 		{"timeout of a stream", edits{"spec.timeoutSeconds": int64(60)}, "remove timeoutSeconds"},
-		{"commit interval without unit", edits{"spec.streaming.commitInterval": "10"}, "write a duration such as"},
+		{"commit interval without unit", edits{"spec.streaming.commitInterval": "10"}, "write a duration of at most 87600h"},
+		{"interval that no worker can read", edits{"spec.streaming.commitInterval": "99999999999h"}, "write a duration of at most 87600h"},
+		{"interval of ages", edits{"spec.streaming.latencyTarget": "87601h"}, "write a duration of at most 87600h"},
 		{"broker by http", edits{"spec.source.pulsar.serviceURL": "http://broker"}, "serviceURL must be pulsar://"},
 		{"topic that forgets", edits{"spec.source.pulsar.topic": "non-persistent://a/b/c"}, "cannot be read again"},
 		{"threshold in words", edits{"spec.transformations.2.neuromorphic.model.lif.threshold": "high"}, "threshold must be a decimal number"},
-		{"tau without unit", edits{"spec.transformations.2.neuromorphic.model.lif.tau": "20"}, "write a duration"},
+		{"tau without unit", edits{"spec.transformations.2.neuromorphic.model.lif.tau": "20"}, "write a duration of at most 87600h"},
 		{"two models", edits{"spec.transformations.2.neuromorphic.model.nir": m{"path": "a.nir", "storage": m{"type": "volume", "volume": m{"claimName": "a"}}}}, "set either lif or nir"},
 	})
 }
