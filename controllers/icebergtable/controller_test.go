@@ -255,6 +255,39 @@ func TestEditsThatAreNotTheTableStartNoRun(t *testing.T) {
 	f.expectKStatus(status.CurrentStatus)
 }
 
+func TestTableIsQuietWhenNothingChanges(t *testing.T) {
+	f := start(t)
+	f.create(newTable(f.namespace))
+	f.settle()
+	before := f.table().ResourceVersion
+	kindtest.Consistently(t, 2*time.Second, func() string {
+		if now := f.table().ResourceVersion; now != before {
+			return "the status was written again"
+		}
+		return ""
+	})
+	f.expectKStatus(status.CurrentStatus)
+}
+
+func TestRecreatedTableStartsAfresh(t *testing.T) {
+	f := start(t)
+	f.create(newTable(f.namespace))
+	old := f.job(1, "")
+	if err := apitest.Client.Delete(t.Context(), f.table()); err != nil {
+		t.Fatal(err)
+	}
+	f.create(newTable(f.namespace))
+	job := f.job(1, "")
+	if job.Name == old.Name {
+		t.Fatal("the Job of the deleted object is taken for the new one's")
+	}
+	// The old pod's end is none of the new object's business.
+	kindtest.Succeed(t, old, nil, nil)
+	kindtest.Succeed(t, job, kindtest.Run(t, job), f.result())
+	f.await(v1alpha1.ConditionReady, metav1.ConditionTrue, v1alpha1.ReasonSucceeded)
+	f.expectKStatus(status.CurrentStatus)
+}
+
 func TestRefreshFindsWhatOthersDid(t *testing.T) {
 	f := start(t)
 	table := newTable(f.namespace)

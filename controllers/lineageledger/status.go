@@ -63,8 +63,12 @@ func judge(ledger *v1alpha1.LineageLedger, f facts, failure error) (conditions.V
 		return notReady, phaseFailed
 	}
 	if failure != nil {
-		notReady.Reason, notReady.Message, notReady.Reconciling = v1alpha1.ReasonInternalError, failure.Error(), true
-		return notReady, phasePending
+		failing := conditions.Verdict{Ready: metav1.ConditionFalse, Reason: v1alpha1.ReasonInternalError, Message: failure.Error(), Reconciling: true}
+		if f.serving() { // ledgerd goes on taking records while the manager tries again
+			failing.Ready = metav1.ConditionTrue
+			return failing, phaseRunning
+		}
+		return failing, phasePending
 	}
 	if suspended(ledger) {
 		return stopped(ledger, f)
