@@ -70,7 +70,7 @@ func crashRun(ctx context.Context, cat *Catalog) error {
 func TestKilledWorkerLeavesEachRowOnce(t *testing.T) {
 	kills, err := strconv.Atoi(os.Getenv("KILLS"))
 	if err != nil {
-		kills = 12
+		kills = 8
 	}
 	seed := uint64(time.Now().UnixNano())
 	if s := os.Getenv("SEED"); s != "" {

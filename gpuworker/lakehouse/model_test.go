@@ -18,7 +18,7 @@ import (
 func TestModel(t *testing.T) {
 	histories, err := strconv.Atoi(os.Getenv("HISTORIES"))
 	if err != nil {
-		histories = 6
+		histories = 3
 	}
 	seed := uint64(time.Now().UnixNano())
 	if s := os.Getenv("SEED"); s != "" {
