@@ -35,7 +35,6 @@ type Engine struct {
 	conn   duckdb.Connection
 	closed sync.Once
 	views  []unsafe.Pointer
-	locked bool
 }
 
 // pushdowns are the optimizers that move filters and column lists into a scan. DuckDB 1.5.5's arrow_scan accepts both, and
@@ -72,14 +71,11 @@ func Open(o Options) (*Engine, error) {
 		return nil, err
 	}
 	if o.NoFiles {
-		// Last, and for good: the settings above need what these forbid.
-		for _, setting := range []string{"SET disabled_optimizers = '" + pushdowns + "'", "SET enable_external_access = false", "SET lock_configuration = true"} {
-			if err := e.Exec(setting); err != nil {
-				e.Close()
-				return nil, err
-			}
+		// Last, and for good: DuckDB does not let a statement take it back.
+		if err := e.Exec("SET enable_external_access = false"); err != nil {
+			e.Close()
+			return nil, err
 		}
-		e.locked = true
 	}
 	return e, nil
 }
@@ -130,12 +126,12 @@ func (e *Engine) Exec(sql string) error {
 // View makes an Arrow reader readable as a table, once: a query consumes it. The engine holds the reader until Close.
 func (e *Engine) View(name string, reader array.RecordReader) error {
 	stream := newStream()
-	cdata.ExportRecordReader(reader, (*cdata.CArrowArrayStream)(stream))
+	pumped := newPump(reader)
+	cdata.ExportRecordReader(pumped, (*cdata.CArrowArrayStream)(stream))
+	pumped.Release() // the stream has its own reference
 	e.views = append(e.views, stream)
-	if !e.locked {
-		if err := e.Exec("SET disabled_optimizers = '" + pushdowns + "'"); err != nil {
-			return err
-		}
+	if err := e.Exec("SET disabled_optimizers = '" + pushdowns + "'"); err != nil {
+		return err
 	}
 	if duckdb.ArrowScan(e.conn, name, duckdb.ArrowStream{Ptr: stream}) == duckdb.StateError {
 		return fmt.Errorf("DuckDB cannot read the Arrow columns of %s: %v", name, reader.Schema())
