@@ -210,7 +210,7 @@ func (x *pass) gpuBeforeStart() string {
 	if !placement.Wanted(gpu) {
 		return ""
 	}
-	fits, why := placement.Explain(gpu, x.nodes)
+	fits, why := x.explain(gpu)
 	fallback := beforeStart(gpu, fits, why)
 	if fallback != "" {
 		x.fellBack(fallback)

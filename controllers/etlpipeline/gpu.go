@@ -83,7 +83,7 @@ func (x *pass) findGPU(spec *runspec.RunSpec, outcome runs.Outcome) {
 	if !placement.Wanted(gpu) {
 		return
 	}
-	fits, why := placement.Explain(gpu, x.nodes)
+	fits, why := x.explain(gpu)
 	switch {
 	case spec.Pipeline.GPUFallback != "":
 		x.gpu = &gpuFinding{metav1.ConditionFalse, v1alpha1.ReasonFallbackToCPU, spec.Pipeline.GPUFallback}

@@ -1,11 +1,14 @@
 package etlpipeline
 
 import (
+	"context"
 	"strings"
 	"testing"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	resourcev1 "k8s.io/api/resource/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
@@ -89,6 +92,46 @@ func gpuPreferredBusy(t *testing.T) {
 		t.Fatalf("the fallback counted as a failure: %+v", run)
 	}
 	p.settled(status.CurrentStatus)
+}
+
+// gpuFromDRA: the devices of a DRA driver count, although no node lists them.
+func gpuFromDRA(t *testing.T) {
+	p := newPlace(t).withDependencies()
+	p.letManagerList("resourceslices", "deviceclasses")
+	class := &resourcev1.DeviceClass{ObjectMeta: metav1.ObjectMeta{GenerateName: "class-"}}
+	class.Spec.ExtendedResourceName = ptr.To("amd.com/dra")
+	class.Spec.Selectors = []resourcev1.DeviceSelector{{CEL: &resourcev1.CELDeviceSelector{Expression: `device.driver == "gpu.test.example"`}}}
+	p.must(apitest.Client.Create(t.Context(), class))
+	node := &corev1.Node{ObjectMeta: metav1.ObjectMeta{GenerateName: "node-"}}
+	p.must(apitest.Client.Create(t.Context(), node))
+	slice := &resourcev1.ResourceSlice{ObjectMeta: metav1.ObjectMeta{GenerateName: "slice-"}}
+	slice.Spec = resourcev1.ResourceSliceSpec{Driver: "gpu.test.example", NodeName: &node.Name,
+		Pool: resourcev1.ResourcePool{Name: "pool", ResourceSliceCount: 1}, Devices: []resourcev1.Device{{Name: "gpu-0"}}}
+	p.must(apitest.Client.Create(t.Context(), slice))
+	p.pipeline(func(s *v1alpha1.ETLPipelineSpec) {
+		s.GPU = &v1alpha1.GPU{Policy: v1alpha1.GPUPreferred, ResourceName: "amd.com/dra"}
+	})
+	job := p.waitJob(1, runspec.PhaseAll)
+	if limit := job.Spec.Template.Spec.Containers[0].Resources.Limits["amd.com/dra"]; limit.Value() != 1 {
+		t.Fatalf("the run fell back: %+v", p.get().Status.Conditions)
+	}
+	p.finish(job)
+	p.waitCondition(v1alpha1.ConditionReady, metav1.ConditionTrue, v1alpha1.ReasonSucceeded)
+	p.waitCondition(v1alpha1.ConditionGPUAvailable, metav1.ConditionTrue, v1alpha1.ReasonAvailable)
+	p.settled(status.CurrentStatus)
+}
+
+// letManagerList gives the manager a right to list things of resource.k8s.io.
+func (p place) letManagerList(resources ...string) {
+	p.t.Helper()
+	role := &rbacv1.ClusterRole{ObjectMeta: metav1.ObjectMeta{GenerateName: "dra-"}, Rules: []rbacv1.PolicyRule{{
+		APIGroups: []string{resourcev1.GroupName}, Resources: resources, Verbs: []string{"list"}}}}
+	p.must(apitest.Client.Create(p.t.Context(), role))
+	binding := &rbacv1.ClusterRoleBinding{ObjectMeta: metav1.ObjectMeta{GenerateName: "dra-"},
+		RoleRef:  rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: role.Name},
+		Subjects: []rbacv1.Subject{{Kind: rbacv1.ServiceAccountKind, Name: "datastack-manager", Namespace: apitest.SystemNamespace}}}
+	p.must(apitest.Client.Create(p.t.Context(), binding))
+	p.t.Cleanup(func() { _ = apitest.Client.Delete(context.Background(), binding) })
 }
 
 func checkNoGPU(t *testing.T, pod corev1.PodSpec) {

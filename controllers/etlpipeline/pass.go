@@ -10,7 +10,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/amdgpu-framework/datastack/api/v1alpha1"
-	"github.com/amdgpu-framework/datastack/controllers/internal/placement"
 	"github.com/amdgpu-framework/datastack/controllers/internal/runs"
 	"github.com/amdgpu-framework/datastack/controllers/internal/schedule"
 )
@@ -31,6 +30,8 @@ type pass struct {
 	pods     map[string][]corev1.Pod
 	orders   map[string]*corev1.ConfigMap
 	nodes    []corev1.Node
+	// draHidden: the manager may not list what DRA drivers offer.
+	draHidden bool
 
 	// invalid stops everything until the spec changes.
 	invalid *runs.RefusedError
@@ -95,19 +96,6 @@ func (x *pass) gather(ctx context.Context) error {
 		x.orders[orders.Items[i].Name] = &orders.Items[i]
 	}
 	return x.gatherNodes(ctx)
-}
-
-// gatherNodes reads the nodes only for pipelines that want a GPU.
-func (x *pass) gatherNodes(ctx context.Context) error {
-	if !placement.Wanted(gpuOf(&x.pipeline.Spec)) {
-		return nil
-	}
-	var nodes corev1.NodeList
-	if err := x.Client.List(ctx, &nodes); err != nil {
-		return fmt.Errorf("list nodes: %w", err)
-	}
-	x.nodes = nodes.Items
-	return nil
 }
 
 // job finds a Job of the pipeline by name.

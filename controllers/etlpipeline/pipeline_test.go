@@ -41,6 +41,7 @@ func TestPipeline(t *testing.T) {
 			"a required GPU that no node has":       gpuRequired,
 			"a preferred GPU that no node has":      gpuPreferredNone,
 			"a preferred GPU that is busy":          gpuPreferredBusy,
+			"a preferred GPU of a DRA driver":       gpuFromDRA,
 			"deleted and created again":             recreated,
 			"an edit before the worker has started": editWhileWaiting,
 			"refused specs":                         refusedSpecs,
