@@ -68,6 +68,9 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (resul
 			result, err = ctrl.Result{RequeueAfter: conflictDelay}, nil
 			return
 		}
+		if err == nil {
+			count(before, table)
+		}
 		r.announce(before, table)
 	}()
 
