@@ -122,6 +122,7 @@ type DataFusionStep struct {
 }
 
 // NamedSource is a further input of a step.
+// +kubebuilder:validation:XValidation:rule="self.source.type != 'pulsar'",message="a stream cannot be read whole; give tables sources of files or a table"
 type NamedSource struct {
 	// Name of the table, or in a Polars script of the lazy frame: a letter, then letters, digits and underscores.
 	// +kubebuilder:validation:MinLength=1

@@ -48,6 +48,8 @@ func TestRefusedSources(t *testing.T) {
 		{"relative host path", edits{"spec.source.files.storage": m{"type": "hostPath", "hostPath": m{"path": "data"}}}, "path must be absolute"},
 		{"gcs bucket in capitals", edits{"spec.source.files.storage": m{"type": "gcs", "gcs": m{"bucket": "Models"}}}, "bucket holds lower-case letters"},
 		{"azure account with dash", edits{"spec.source.files.storage": m{"type": "azure", "azure": m{"account": "my-account", "container": "data"}}}, "account holds 3 to 24"},
+		{"azure container in capitals", edits{"spec.source.files.storage": m{"type": "azure", "azure": m{"account": "acc", "container": "Data"}}}, "container holds 3 to 63"},
+		{"azure prefix with slash", edits{"spec.source.files.storage": m{"type": "azure", "azure": m{"account": "acc", "container": "data", "prefix": "/a"}}}, "prefix is relative to the container"},
 		{"absolute glob", edits{"spec.source.files.glob": "/x/*.csv"}, "glob is relative to the storage"},
 		{"csv of parquet", edits{"spec.source.files.format": "Parquet"}, "csv describes CSV files"},
 		{"compressed parquet", edits{"spec.source.files.format": "Parquet", "spec.source.files.csv": nil, "spec.source.files.compression": "Gzip"}, "Parquet compresses its own pages"},
@@ -73,6 +75,7 @@ func TestRefusedSources(t *testing.T) {
 	})
 	checkRefused(t, "ETLPipeline", "score-weather", []refusal{
 		{"url without scheme", edits{"spec.source.http.url": "weather.example.org"}, "url must be an http(s) URL"},
+		{"header with a space", edits{"spec.source.http.headers.0.name": "A B"}, "a header's name holds letters"},
 		{"credentials in a header", edits{"spec.source.http.headers.0.name": "Authorization"}, "use authSecretRef"},
 		{"pages without parameter", edits{"spec.source.http.pagination.parameter": nil}, "needs parameter"},
 		{"rows path without slash", edits{"spec.source.http.rowsPath": "data"}, "rowsPath is a JSON pointer"},
@@ -92,6 +95,11 @@ func TestRefusedSources(t *testing.T) {
 		{"broker by http", edits{"spec.source.pulsar.serviceURL": "http://broker"}, "serviceURL must be pulsar://"},
 		{"topic that forgets", edits{"spec.source.pulsar.topic": "non-persistent://a/b/c"}, "cannot be read again"},
 		{"threshold in words", edits{"spec.transformations.2.neuromorphic.model.lif.threshold": "high"}, "threshold must be a decimal number"},
+		{"reset in words", edits{"spec.transformations.2.neuromorphic.model.lif.reset": "zero"}, "reset must be a decimal number"},
+		{"leak in words", edits{"spec.transformations.2.neuromorphic.model.lif.leak": "some"}, "leak must be a decimal number"},
+		{"resistance in words", edits{"spec.transformations.2.neuromorphic.model.lif.resistance": "high"}, "resistance must be a decimal number"},
+		{"time step without unit", edits{"spec.transformations.2.neuromorphic.timeStep": "1"}, "such as 100us, 1ms or 20ms"},
+		{"gap without unit", edits{"spec.transformations.2.neuromorphic.maxGap": "1"}, "such as 20ms, 10s or 1h"},
 		{"tau without unit", edits{"spec.transformations.2.neuromorphic.model.lif.tau": "20"}, "write a duration of at most 87600h"},
 		{"two models", edits{"spec.transformations.2.neuromorphic.model.nir": m{"path": "a.nir", "storage": m{"type": "volume", "volume": m{"claimName": "a"}}}}, "set either lif or nir"},
 	})
@@ -105,6 +113,8 @@ func TestRefusedSteps(t *testing.T) {
 		{"step name in capitals", edits{"spec.transformations.0.name": "Clean"}, "a step's name holds lower-case letters"},
 		{"same step twice", edits{"spec.transformations.0.name": "score"}, "duplicate entries"},
 		{"empty query", edits{"spec.transformations.0.datafusion.query": ""}, "should be at least 1 chars long"},
+		{"table named input", edits{"spec.transformations.0.datafusion.tables": l{m{"name": "input", "source": m{"type": "icebergTable", "icebergTable": m{"tableRef": m{"name": "a"}}}}}}, "input and pl are taken"},
+		{"table that is a stream", edits{"spec.transformations.0.datafusion.tables": l{m{"name": "a", "source": m{"type": "pulsar", "pulsar": m{"serviceURL": "pulsar://a:1", "topic": "persistent://a/b/c", "subscription": "s"}}}}}, "a stream cannot be read whole"},
 		{"no key to join by", edits{"spec.transformations.1.enrich.on": nil}, "set either on"},
 		{"both kinds of keys", edits{"spec.transformations.1.enrich.onPairs": l{m{"input": "a", "source": "b"}}}, "set either on"},
 		{"join with a stream", edits{"spec.transformations.1.enrich.source": m{"type": "pulsar", "pulsar": m{"serviceURL": "pulsar://a:1", "topic": "persistent://a/b/c", "subscription": "s"}}}, "a stream cannot be looked up"},
@@ -115,6 +125,7 @@ func TestRefusedSteps(t *testing.T) {
 		{"unknown write mode", edits{"spec.destination.icebergTable.mode": "Merge"}, `supported values: "Append", "Overwrite", "Upsert"`},
 		{"unknown gpu policy", edits{"spec.gpu.policy": "Maybe"}, `supported values: "Required", "Preferred", "Disabled"`},
 		{"no gpu with requirements", edits{"spec.gpu.policy": "Disabled"}, "policy: Disabled asks for no GPU"},
+		{"wait without unit", edits{"spec.gpu.preferredWait": "60"}, "such as 90s, 10m or 168h"},
 		{"wait for what is required", edits{"spec.gpu.policy": "Required", "spec.gpu.preferredWait": "1m"}, "preferredWait is only for policy: Preferred"},
 		{"NVIDIA architecture", edits{"spec.gpu.architectures": l{"sm_90"}}, "architectures are gfx names"},
 		{"resource without domain", edits{"spec.gpu.resourceName": "gpu"}, "must be an extended resource"},
@@ -123,6 +134,7 @@ func TestRefusedSteps(t *testing.T) {
 		{"variable of the worker's own", edits{"spec.worker": m{"env": l{m{"name": "DATASTACK_X"}}}}, "the worker's own"},
 		{"variable with a dash", edits{"spec.worker": m{"env": l{m{"name": "A-B"}}}}, "a variable's name holds letters"},
 		{"label of the operator's own", edits{"spec.worker": m{"podLabels": m{"datastack.amdgpu.dev/name": "x"}}}, "set by the operator"},
+		{"annotation of the operator's own", edits{"spec.worker": m{"podAnnotations": m{"datastack.amdgpu.dev/run-at": "x"}}}, "annotations of datastack.amdgpu.dev/ are set"},
 		{"claims beside gpu", edits{"spec.worker": m{"resources": m{"claims": l{m{"name": "gpu"}}}}}, "resource claims are made from spec.gpu"},
 	})
 	checkRefused(t, "ETLPipeline", "carrier-report", []refusal{

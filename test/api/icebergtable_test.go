@@ -1,6 +1,9 @@
 package api_test
 
-import "testing"
+import (
+	"strings"
+	"testing"
+)
 
 func TestRefusedTables(t *testing.T) {
 	checkRefused(t, "IcebergTable", "flights", []refusal{
@@ -24,10 +27,14 @@ func TestRefusedTables(t *testing.T) {
 		{"unknown direction", edits{"spec.sortOrder.0.direction": "Up"}, `supported values: "Ascending", "Descending"`},
 		{"property that is not honoured", edits{"spec.properties": m{"write.data.path": "s3://x/y"}}, "write.data.path is not honoured"},
 		{"property that write sets", edits{"spec.properties": m{"write.format.default": "orc"}}, "are set in spec.write"},
+		{"long property", edits{"spec.properties": m{"comment": strings.Repeat("x", 1025)}}, "its value at most 1024"},
+		{"sort by void", edits{"spec.sortOrder.0.transform": "void"}, "day, hour, bucket[n] or truncate[n]"},
 		{"refresh without unit", edits{"spec.refreshInterval": "5"}, "write a duration"},
 		{"small target", edits{"spec.write.targetFileSize": "1Ki"}, "targetFileSize must be from 1Mi to 4Gi"},
 		{"table as CSV", edits{"spec.write.format": "CSV"}, "files are written as Parquet"},
 		{"share above all", edits{"spec.maintenance.compaction.smallFileShare": int64(101)}, "should be less than or equal to 100"},
+		{"small files of no size", edits{"spec.maintenance.compaction.smallFileSize": "0"}, "smallFileSize must be a quantity greater than zero"},
+		{"compaction of nothing", edits{"spec.maintenance.compaction.maxBytesPerRun": "0"}, "maxBytesPerRun must be a quantity greater than zero"},
 		{"expiry at once", edits{"spec.maintenance.expireSnapshots.olderThan": "59m"}, "at least 1h"},
 		{"orphans at once", edits{"spec.maintenance.removeOrphans.olderThan": "10s"}, "longer than the longest run"},
 		{"keep nothing", edits{"spec.maintenance.expireSnapshots.keepAtLeast": int64(0)}, "should be greater than or equal to 1"},
@@ -44,6 +51,7 @@ func TestRefusedTables(t *testing.T) {
 		{"glue in a folder", edits{"spec.catalog": m{"type": "glue", "glue": m{"region": "eu-central-1", "warehouse": "file:///x"}}}, "warehouse must be s3://bucket/prefix"},
 		{"tag of nothing", edits{"spec.refs.0.snapshotID": nil}, "a tag names one snapshot"},
 		{"tag that keeps snapshots", edits{"spec.refs.0.minSnapshotsToKeep": int64(2)}, "are for branches"},
+		{"age without unit", edits{"spec.refs.0.maxRefAge": "30d"}, "such as 168h"},
 		{"branch main", edits{"spec.refs.1.name": "main"}, "main is the table's own branch"},
 	})
 }

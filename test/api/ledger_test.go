@@ -23,6 +23,8 @@ func TestRefusedLedgers(t *testing.T) {
 		{"no node", edits{"spec.chain.external.rpcURLs": l{}}, "should have at least 1 items"},
 		{"no signer", edits{"spec.chain.external.signerSecretRef": nil}, "signerSecretRef: Required value"},
 		{"short address", edits{"spec.contracts.addresses.dataLineage": "0x12"}, "0x and 40 hexadecimal digits"},
+		{"region with a space", edits{"spec.mirror.s3.region": "eu central"}, "region holds letters"},
+		{"devices of the engine", edits{"spec.worker": m{"engineResources": m{"claims": l{m{"name": "gpu"}}}}}, "the engine container has no devices"},
 		{"user in OpenLineage", edits{"spec.openLineage.endpoint": "http://u:p@marquez"}, "put a token into authSecretRef"},
 	})
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	corev1 "k8s.io/api/core/v1"
@@ -56,7 +57,14 @@ func run(m *testing.M) int {
 		fmt.Fprintln(os.Stderr, "create the namespace:", err)
 		return 1
 	}
-	return m.Run()
+	if code := m.Run(); code != 0 || !everyTestRan() {
+		return code
+	}
+	if silent := silentRules(); len(silent) > 0 {
+		fmt.Fprintf(os.Stderr, "no test violates these rules; add a case for each:\n\t%s\n", strings.Join(silent, "\n\t"))
+		return 1
+	}
+	return 0
 }
 
 // apply sends an object as kubectl apply --server-side does.

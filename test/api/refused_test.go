@@ -34,6 +34,7 @@ func checkRefused(t *testing.T, kind, name string, cases []refusal) {
 			object := sample(t, kind, name)
 			edit(t, object, c.changes)
 			err := apply(t.Context(), object, client.DryRunAll)
+			noteRefusal(err)
 			switch {
 			case err == nil:
 				t.Fatalf("accepted; want it refused with %q", c.want)

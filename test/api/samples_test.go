@@ -43,7 +43,7 @@ func documents(t *testing.T) map[string][]byte {
 	t.Helper()
 	root := filepath.Join("..", "..")
 	found := map[string][]byte{}
-	for _, dir := range []string{"config/samples", "docs"} {
+	for _, dir := range []string{"config/samples", "docs", "README.md"} {
 		err := filepath.WalkDir(filepath.Join(root, dir), func(path string, entry fs.DirEntry, err error) error {
 			if err != nil || entry.IsDir() {
 				return err

@@ -29,6 +29,7 @@ func checkUpdates(t *testing.T, kind, name string, cases []update) {
 			object.SetName(name + "-upd")
 			edit(t, object, c.changes)
 			err := apply(t.Context(), object, client.DryRunAll)
+			noteRefusal(err)
 			switch {
 			case c.want == "" && err != nil:
 				t.Fatalf("refused: %v", err)
