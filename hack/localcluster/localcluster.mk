@@ -6,15 +6,15 @@ LC_GPUS ?= 0
 LC_LAUNCHER_SOURCES := $(shell find hack/localcluster -name '*.go' -not -path '*/cmd/kubernetes/*' -o -name addons.yaml)
 KUBERNETES_VERSION := v1.37.2
 # Kubernetes tells clients its version, which the build sets.
-LC_KUBERNETES_LDFLAGS := -s -w $(foreach v,k8s.io/component-base/version k8s.io/client-go/pkg/version,-X $(v).gitVersion=$(KUBERNETES_VERSION) -X $(v).gitMajor=1 -X $(v).gitMinor=37)
+LC_KUBERNETES_LDFLAGS := -s -w -X k8s.io/component-base/version.gitVersion=$(KUBERNETES_VERSION) -X k8s.io/component-base/version.gitMajor=1 -X k8s.io/component-base/version.gitMinor=37
 
 # lc-build NAME,MODULE,PACKAGE,LDFLAGS: one static binary, and one line that says how long it took. The first build of
 # Kubernetes takes minutes: say so before.
 define lc-build
 @mkdir -p $(LC)
 @printf '%-32s %s\n' '$(1)' 'building ...'
-@started=$$(date +%s); CGO_ENABLED=0 $(GO) build -C $(2) -trimpath -ldflags '$(4)' -o $(CURDIR)/$(LC)/$(1) $(3); \
-	touch $(LC)/$(1); printf '%-32s %-10s %6d s\n' '$(1)' 'built' $$(( $$(date +%s) - started ))
+@started=$$(date +%s); CGO_ENABLED=0 $(GO) build -C $(2) -trimpath -ldflags '$(4)' -o $(CURDIR)/$(LC)/$(1) $(3) && \
+	touch $(LC)/$(1) && printf '%-32s %-10s %6d s\n' '$(1)' 'built' $$(( $$(date +%s) - started ))
 endef
 
 $(LC)/etcd: hack/tools/etcd/go.mod

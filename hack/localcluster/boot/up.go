@@ -47,7 +47,11 @@ func Up(ctx context.Context, c layout.Cluster, o Options, progress io.Writer) er
 		return err
 	}
 	started := time.Now()
-	if state.Init.Alive() {
+	running, err := settle(c, state)
+	if err != nil {
+		return err
+	}
+	if running {
 		if o.SimulatedGPUs != state.SimulatedGPUs {
 			return fmt.Errorf("a cluster with %d simulated GPUs runs in %s, and %d are asked for; `localcluster down` first", state.SimulatedGPUs, c.Dir, o.SimulatedGPUs)
 		}
@@ -62,6 +66,22 @@ func Up(ctx context.Context, c layout.Cluster, o Options, progress io.Writer) er
 		return fmt.Errorf("%w; the cluster goes on; its logs are in %s", err, c.Logs())
 	}
 	return nil
+}
+
+// settle reports whether the cluster runs. One that was killed may be a moment in ending: it is waited for.
+func settle(c layout.Cluster, state sandbox.State) (running bool, err error) {
+	if err := os.MkdirAll(c.Dir, 0o700); err != nil {
+		return false, fmt.Errorf("create the cluster's folder: %w", err)
+	}
+	lock, err := sandbox.Lock(c)
+	if err != nil {
+		if state.Init.Alive() {
+			return true, nil
+		}
+		return false, err
+	}
+	defer lock.Close()
+	return false, state.Init.Stop(0)
 }
 
 // start makes what the processes need and starts them.

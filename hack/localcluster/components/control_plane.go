@@ -58,7 +58,8 @@ func apiServer() supervise.Component {
 		"--requestheader-client-ca-file="+pkiFile("front-proxy/ca.crt"), "--requestheader-allowed-names=front-proxy-client",
 		"--requestheader-extra-headers-prefix=X-Remote-Extra-", "--requestheader-group-headers=X-Remote-Group", "--requestheader-username-headers=X-Remote-User",
 		"--proxy-client-cert-file="+pkiFile("front-proxy/client.crt"), "--proxy-client-key-file="+pkiFile("front-proxy/client.key"),
-		"--enable-aggregator-routing", "--profiling=false")
+		"--enable-aggregator-routing", "--profiling=false",
+		"--allow-privileged") // pod security says who may, namespace by namespace
 }
 
 func controllerManager() supervise.Component {

@@ -52,9 +52,11 @@ func At(dir string) (Cluster, error) {
 	if err != nil {
 		return Cluster{}, fmt.Errorf("find the cluster's folder: %w", err)
 	}
-	// The same folder by another name must be the same cluster.
+	// The same folder by another name must be the same cluster, before and after it is created.
 	if real, err := filepath.EvalSymlinks(abs); err == nil {
 		abs = real
+	} else if parent, err := filepath.EvalSymlinks(filepath.Dir(abs)); err == nil {
+		abs = filepath.Join(parent, filepath.Base(abs))
 	}
 	return Cluster{Dir: abs}, nil
 }
