@@ -30,7 +30,7 @@ func (r *Reconciler) applyChildren(ctx context.Context, ledger *v1alpha1.Lineage
 		{account(ledger, owner), orNil(f.account)},
 		{service(ledger, owner), orNil(f.service)},
 		{networkPolicy(ledger, owner, r.ManagerNamespace), orNil(f.policy)},
-		{claim(ledger, owner), orNil(f.claim)},
+		{claim(ledger, owner, f.claim), orNil(f.claim)},
 		{statefulSet(ledger, owner, r.Image), orNil(f.server)},
 	} {
 		if err := r.applier.Apply(ctx, child.desired, child.live); err != nil {

@@ -1,6 +1,7 @@
 package lineageledger
 
 import (
+	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	"k8s.io/apimachinery/pkg/util/intstr"
@@ -47,6 +48,8 @@ func statefulSet(ledger *v1alpha1.LineageLedger, owner *metaac.OwnerReferenceApp
 	return appsac.StatefulSet(name, ledger.Namespace).WithLabels(labels).WithOwnerReferences(owner).
 		WithSpec(appsac.StatefulSetSpec().
 			WithReplicas(replicas).
+			// OrderedReady would wait for a broken pod before it replaces it with a mended one.
+			WithPodManagementPolicy(appsv1.ParallelPodManagement).
 			WithServiceName(name).
 			WithSelector(metaac.LabelSelector().WithMatchLabels(labels)).
 			WithTemplate(pod))

@@ -74,7 +74,7 @@ func judge(ledger *v1alpha1.LineageLedger, f facts, failure error) (conditions.V
 		return stopped(ledger, f)
 	}
 	if f.serving() {
-		return conditions.Verdict{Ready: metav1.ConditionTrue, Reason: v1alpha1.ReasonSucceeded, Message: servingMessage(ledger)}, phaseRunning
+		return conditions.Verdict{Ready: metav1.ConditionTrue, Reason: v1alpha1.ReasonSucceeded, Message: servingMessage(ledger, f)}, phaseRunning
 	}
 	trouble, hopeless := podTrouble(f.pod)
 	notReady.Reason, notReady.Message, notReady.Reconciling = v1alpha1.ReasonProgressing, "ledgerd is starting", true
@@ -101,9 +101,12 @@ func stopped(ledger *v1alpha1.LineageLedger, f facts) (conditions.Verdict, strin
 	return verdict, phaseSuspended
 }
 
-func servingMessage(ledger *v1alpha1.LineageLedger) string {
+func servingMessage(ledger *v1alpha1.LineageLedger, f facts) string {
 	message := fmt.Sprintf("ledgerd answers at %s; records are durable and not anchored on a chain",
 		ledgerref.Endpoint(ledger.Namespace, ledger.Name))
+	if larger := surplus(ledger, f.claim); larger != nil {
+		message += fmt.Sprintf("; the volume has %s, which is more than spec.volume.size, and cannot shrink", larger)
+	}
 	if ignored := ignoredFields(ledger.Spec); len(ignored) > 0 {
 		message += "; not in this version, and without effect: " + strings.Join(ignored, ", ")
 	}

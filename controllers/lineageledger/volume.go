@@ -11,7 +11,8 @@ import (
 
 // claim holds the log. It is a claim of our own and not a template of the StatefulSet, whose templates cannot grow.
 // Without an owner reference it outlives the ledger; a ledger created again under the same name goes on with the log.
-func claim(ledger *v1alpha1.LineageLedger, owner *metaac.OwnerReferenceApplyConfiguration) *coreac.PersistentVolumeClaimApplyConfiguration {
+// live is the claim that is there, or nil: what somebody made larger stays so, as a volume cannot shrink.
+func claim(ledger *v1alpha1.LineageLedger, owner *metaac.OwnerReferenceApplyConfiguration, live *corev1.PersistentVolumeClaim) *coreac.PersistentVolumeClaimApplyConfiguration {
 	volume := volumeOf(ledger)
 	modes := []corev1.PersistentVolumeAccessMode{corev1.ReadWriteOnce}
 	if len(volume.AccessModes) > 0 {
@@ -20,9 +21,13 @@ func claim(ledger *v1alpha1.LineageLedger, owner *metaac.OwnerReferenceApplyConf
 			modes = append(modes, corev1.PersistentVolumeAccessMode(mode))
 		}
 	}
+	size := volume.Size
+	if larger := surplus(ledger, live); larger != nil {
+		size = *larger
+	}
 	spec := coreac.PersistentVolumeClaimSpec().WithAccessModes(modes...).
 		WithResources(coreac.VolumeResourceRequirements().
-			WithRequests(corev1.ResourceList{corev1.ResourceStorage: volume.Size}))
+			WithRequests(corev1.ResourceList{corev1.ResourceStorage: size}))
 	if volume.StorageClassName != nil {
 		spec.WithStorageClassName(*volume.StorageClassName)
 	}
@@ -31,6 +36,19 @@ func claim(ledger *v1alpha1.LineageLedger, owner *metaac.OwnerReferenceApplyConf
 		pvc.WithOwnerReferences(owner)
 	}
 	return pvc
+}
+
+// surplus is the size of a claim that is larger than the spec asks for: grown by hand, or left by a ledger of this name.
+// CEL refuses a smaller size in an update. Nil: there is none.
+func surplus(ledger *v1alpha1.LineageLedger, live *corev1.PersistentVolumeClaim) *resource.Quantity {
+	if live == nil {
+		return nil
+	}
+	has, wants := live.Spec.Resources.Requests[corev1.ResourceStorage], volumeOf(ledger).Size
+	if has.Cmp(wants) <= 0 {
+		return nil
+	}
+	return &has
 }
 
 // volumeOf is the volume asked for, or the documented default.
