@@ -123,7 +123,7 @@ func rowsOf(c *Chain) ([]string, error) {
 		for i := range int(batch.NumRows()) {
 			cells := make([]string, batch.NumCols())
 			for j, column := range batch.Columns() {
-				cells[j] = column.ValueStr(i)
+				cells[j] = strings.Clone(column.ValueStr(i)) // the value dies with the batch
 			}
 			rows = append(rows, strings.Join(cells, ","))
 		}
@@ -186,6 +186,32 @@ func TestSteps(t *testing.T) {
 				t.Errorf("the last receipt says %d rows; there are %d", rows, len(tc.want))
 			}
 		})
+	}
+}
+
+// TestLargeBatches sends a batch that is larger than one piece of the protocol, both ways.
+func TestLargeBatches(t *testing.T) {
+	const rows = 1 << 20
+	b := array.NewRecordBuilder(memory.DefaultAllocator, arrow.NewSchema([]arrow.Field{{Name: "id", Type: arrow.PrimitiveTypes.Int64}, {Name: "s", Type: arrow.BinaryTypes.String}}, nil))
+	for id := range int64(rows) {
+		b.Field(0).(*array.Int64Builder).Append(id)
+		b.Field(1).(*array.StringBuilder).Append(fmt.Sprintf("text number %d", id))
+	}
+	batch := b.NewRecordBatch()
+	for _, step := range []v1alpha1.Transformation{dataFusion("SELECT id, s FROM input", true), dataFusion("SELECT id, s FROM input", false), polars("input", true), polars("input", false)} {
+		in, err := array.NewRecordReader(batch.Schema(), []arrow.RecordBatch{batch})
+		if err != nil {
+			t.Fatal(err)
+		}
+		chain, err := Run(t.Context(), testEnv, []v1alpha1.Transformation{step, aggregate(nil, "n", "concat(count(*), ' ', sum(id), ' ', sum(length(s)))")}, in, noProgress)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := rowsOf(chain)
+		if err != nil || len(got) != 1 || got[0] != "1048576 549755289600 18811834" {
+			t.Errorf("%s: %q, %v", step.Type, got, err)
+		}
+		chain.Close()
 	}
 }
 

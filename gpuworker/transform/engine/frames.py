@@ -65,12 +65,14 @@ class DataReader(io.RawIOBase):
         return True
 
     def readinto(self, target):
-        if not self._rest and not self._next():
-            return 0
-        n = min(len(target), len(self._rest))
-        target[:n] = self._rest[:n]
-        self._rest = self._rest[n:]
-        return n
+        """Fills the whole target while there is data: Arrow takes a short read for the end of the stream."""
+        filled = 0
+        while filled < len(target) and (self._rest or self._next()):
+            n = min(len(target) - filled, len(self._rest))
+            target[filled : filled + n] = self._rest[:n]
+            self._rest = self._rest[n:]
+            filled += n
+        return filled
 
     def drain(self):
         """Takes what follows the end of the Arrow stream, up to the Z frame."""
