@@ -3,6 +3,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -32,7 +33,7 @@ var version = "dev"
 func main() {
 	flags, err := parseFlags(os.Args[1:])
 	switch {
-	case err == pflag.ErrHelp:
+	case errors.Is(err, pflag.ErrHelp):
 		return
 	case err != nil:
 		fmt.Fprintln(os.Stderr, "manager:", err)

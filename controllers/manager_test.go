@@ -41,7 +41,7 @@ type process struct {
 func startManager(t *testing.T, binary string) *process {
 	t.Helper()
 	p := &process{probes: freeAddress(t), metrics: freeAddress(t), log: &lockedBuffer{}, ended: make(chan error, 1)}
-	p.Cmd = exec.Command(binary, "--kubeconfig", apitest.Kubeconfig(t, "datastack-manager"), //nolint:gosec // the binary that this test built
+	p.Cmd = exec.Command(binary, "--kubeconfig", apitest.Kubeconfig(t, "datastack-manager"),
 		"--worker-image=w", "--engine-image=e", "--ledgerd-image=l",
 		"--leader-elect", "--leader-election-namespace", apitest.SystemNamespace,
 		"--health-probe-bind-address", p.probes, "--metrics-bind-address", p.metrics)
@@ -195,7 +195,7 @@ func answers(url, token string, want int) string {
 		request.Header.Set("Authorization", "Bearer "+token)
 	}
 	insecure := &http.Client{Timeout: 5 * time.Second, Transport: &http.Transport{
-		TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}} //nolint:gosec // the certificate is self-signed, on loopback
+		TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}}
 	response, err := insecure.Do(request)
 	if err != nil {
 		return err.Error()

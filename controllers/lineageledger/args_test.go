@@ -44,7 +44,7 @@ func TestServerTakesItsCommandLine(t *testing.T) {
 		arg = strings.Replace(arg, tokenPath, folder, 1)
 		args[i] = strings.Replace(arg, ":8080", address, 1)
 	}
-	server := exec.Command(binary, args...) //nolint:gosec // the binary that this test built
+	server := exec.Command(binary, args...)
 	var log strings.Builder
 	server.Stdout, server.Stderr = &log, &log
 	if err := server.Start(); err != nil {

@@ -43,7 +43,7 @@ func askCheckpoint(ctx context.Context, endpoint string) (*checkpoint, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer response.Body.Close()
+	defer func() { _ = response.Body.Close() }() // nothing was written that could be lost
 	body, err := io.ReadAll(io.LimitReader(response.Body, probeLimit))
 	if err != nil {
 		return nil, err

@@ -169,7 +169,7 @@ func installRoles(ctx context.Context) error {
 		if filepath.Base(file) == "kustomization.yaml" {
 			continue
 		}
-		data, err := os.ReadFile(file) //nolint:gosec // a file of this repository
+		data, err := os.ReadFile(file)
 		if err != nil {
 			return err
 		}
