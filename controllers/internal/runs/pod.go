@@ -2,6 +2,7 @@ package runs
 
 import (
 	"maps"
+	"strconv"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
@@ -102,12 +103,18 @@ func (c Config) engine(w *v1alpha1.Worker) corev1.Container {
 	if resources == nil {
 		resources = w.Resources
 	}
+	effective := resourcesOr(resources)
+	args := []string{"--socket", engineDir + "/engine.sock", "--scratch", engineDir + "/scratch"}
+	if limit := effective.Limits.Memory().Value(); limit > 0 {
+		// The other half is for the interpreter, its libraries and batches in flight.
+		args = append(args, "--memory-bytes", strconv.FormatInt(limit/2, 10))
+	}
 	return corev1.Container{
 		Name: engineContainer, Image: c.EngineImage, ImagePullPolicy: pullPolicy(w),
 		RestartPolicy:   ptr.To(corev1.ContainerRestartPolicyAlways),
-		Args:            []string{"--socket", engineDir + "/engine.sock", "--scratch", engineDir + "/scratch"},
+		Args:            args,
 		Env:             []corev1.EnvVar{{Name: "TMPDIR", Value: engineDir}},
-		Resources:       resourcesOr(resources),
+		Resources:       effective,
 		VolumeMounts:    []corev1.VolumeMount{{Name: "engine", MountPath: engineDir}},
 		SecurityContext: locked(),
 	}

@@ -133,6 +133,10 @@ func TestSecretsReachTheWorkerOnly(t *testing.T) {
 				t.Errorf("the engine mounts %s", m.Name)
 			}
 		}
+		// Half of the default limit of 4Gi.
+		if args := strings.Join(c.Args, " "); args != "--socket /datastack/engine/engine.sock --scratch /datastack/engine/scratch --memory-bytes 2147483648" {
+			t.Errorf("the engine's arguments are %q", args)
+		}
 		if len(c.Env) != 1 || c.Env[0].Name != "TMPDIR" {
 			t.Errorf("the engine's environment is %v", c.Env)
 		}
