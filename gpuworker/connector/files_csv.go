@@ -169,27 +169,15 @@ func (c csvFiles) query(ctx context.Context, db *cpu.Engine, f localFile, s *fil
 			position[column.Name] = i
 		}
 	}
-	var out, tests, values, texts []string
+	q := csvQuery{}
 	for i, column := range s.Columns {
 		at := position[column.Name]
-		name := fmt.Sprintf("c%d", at)
-		texts = append(texts, "coalesce("+name+"::VARCHAR, '')")
-		if types[at] = column.Type; !isExact(column.Type) {
-			out = append(out, name+" AS "+cpu.Quote(column.Name))
-			continue
+		if types[at] = column.Type; isExact(column.Type) {
+			types[at] = "VARCHAR"
 		}
-		types[at] = "VARCHAR"
-		out = append(out, fmt.Sprintf("TRY_CAST(%s AS %s) AS %s", name, column.Type, cpu.Quote(column.Name)))
-		tests = append(tests, fmt.Sprintf("WHEN %s THEN %d", doesNotFit(name, column.Type), i))
-		values = append(values, fmt.Sprintf("WHEN %d THEN left(%s, 64)", i, name))
+		q.add(i, fmt.Sprintf("c%d", at), column)
 	}
-	read := "FROM " + c.read(f, c.header, types, c.nulls()) + fmt.Sprintf(", store_rejects=true, rejects_limit=%d)", min(limit, 1<<40)*int64(len(types)))
-	if len(tests) == 0 {
-		return "SELECT " + strings.Join(out, ", ") + " " + read, nil
-	}
-	row := fmt.Sprintf("CASE WHEN bad IS NOT NULL THEN left(concat_ws(',', %s), %d) END AS row", strings.Join(texts, ", "), maxRejectText)
-	return fmt.Sprintf("SELECT %s, bad, CASE bad %s END AS value, %s FROM (SELECT *, (CASE %s END)::INTEGER AS bad %s)",
-		strings.Join(out, ", "), strings.Join(values, " "), row, strings.Join(tests, " "), read), nil
+	return q.sql(c.read(f, c.header, types, c.nulls()) + fmt.Sprintf(", store_rejects=true, rejects_limit=%d)", min(limit, 1<<40)*int64(len(types)))), nil
 }
 
 // check says whether a file has the pinned columns, and no other ones when those were found and not declared.

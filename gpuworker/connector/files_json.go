@@ -33,9 +33,15 @@ func (ndjson) infer(ctx context.Context, db *cpu.Engine, f localFile) ([]fileCol
 		sample = fmt.Sprint(sampleRows)
 	}
 	// Only ISO 8601 dates count; other texts stay text. Bad lines are left out here: Read rejects them.
-	return describe(ctx, db, fmt.Sprintf("read_json(%s, format='newline_delimited', records=true, ignore_errors=true, sample_size=%s, maximum_object_size=%d, "+
+	found, err := describe(ctx, db, fmt.Sprintf("read_json(%s, format='newline_delimited', records=true, ignore_errors=true, sample_size=%s, maximum_object_size=%d, "+
 		"dateformat='%%Y-%%m-%%d', timestampformat='%%Y-%%m-%%dT%%H:%%M:%%S', map_inference_threshold=-1, field_appearance_threshold=0, hive_partitioning=false, %s)",
 		cpu.Literal(f.path), sample, maxLine, f.duckCompression()))
+	for i, c := range found {
+		if c.Type == "UBIGINT" || c.Type == "HUGEINT" { // what DuckDB calls integers of which some are negative
+			found[i].Type = "BIGINT"
+		}
+	}
+	return found, err
 }
 
 // describe gives the columns of a table function; nil when there are no rows.

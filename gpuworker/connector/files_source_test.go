@@ -167,6 +167,22 @@ func TestNestedJSON(t *testing.T) {
 	require.Equal(t, []string{`{"x":[1,2]}|t`, "(null)|u"}, got)
 }
 
+func TestKeysThatTheSampleDidNotHaveAreNotDropped(t *testing.T) {
+	p := newPlace(t)
+	p.file("a.json", `{"n":-1,"s":"x"}`+"\n"+`{"n":5}`+"\n")
+	plan, got, _, err := p.read(filesSpec("*.json", v1alpha1.FormatNDJSON))
+	require.NoError(t, err)
+	require.Contains(t, plan.Note, "n BIGINT, s VARCHAR")
+	require.Equal(t, []string{"-1|x", "5|(null)"}, got)
+	p.file("b.json", `{"n":6,"new":true,"s":""}`+"\n")
+	source, err := OpenSource(t.Context(), p.env, filesSpec("*.json", v1alpha1.FormatNDJSON))
+	require.NoError(t, err)
+	late, err := source.(*filesSource).describe([]Object{{Key: "b.json"}}, fileSchema{Columns: []fileColumn{{"n", "BIGINT"}, {"s", "VARCHAR"}}}, "")
+	require.NoError(t, err)
+	_, _, err = p.readPlan(source, late)
+	require.ErrorContains(t, err, "line 1 column new: the column is not among those found when the run was planned")
+}
+
 func TestThePlanIsWhatIsRead(t *testing.T) {
 	p := newPlace(t)
 	path := p.file("a[1].csv", "a\n1\n2\n") // a name that DuckDB takes for a pattern
