@@ -214,14 +214,14 @@ type EnrichStep struct {
 	// +required
 	Source PipelineSource `json:"source"`
 
-	// On are the key columns, of the same name on both sides. Write "on" in quotes: bare, YAML 1.1 reads it as true.
+	// Using are the key columns, of the same name on both sides, as in SQL's JOIN ... USING.
 	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=16
 	// +kubebuilder:validation:items:MinLength=1
 	// +kubebuilder:validation:items:MaxLength=255
 	// +listType=set
 	// +optional
-	On []string `json:"on,omitempty"`
+	Using []string `json:"using,omitempty"`
 
 	// OnPairs are the key columns, where their names differ.
 	// +kubebuilder:validation:MinItems=1

@@ -127,7 +127,7 @@ type Worker struct {
 	// +optional
 	ImagePullSecrets []LocalRef `json:"imagePullSecrets,omitempty"`
 
-	// Resources of the worker container. Default: 1 CPU and 2Gi requested, limit 4Gi of memory. GPUs are asked for in spec.gpu.
+	// Resources of the worker container. Default: 250m of CPU and 512Mi of memory requested, limit 4Gi of memory. GPUs are asked for in spec.gpu.
 	// +kubebuilder:validation:XValidation:rule="!has(self.claims)",message="resource claims are made from spec.gpu; remove claims"
 	// +optional
 	Resources *corev1.ResourceRequirements `json:"resources,omitempty"`

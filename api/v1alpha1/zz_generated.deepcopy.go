@@ -1077,8 +1077,8 @@ func (in *EngineThresholds) DeepCopy() *EngineThresholds {
 func (in *EnrichStep) DeepCopyInto(out *EnrichStep) {
 	*out = *in
 	in.Source.DeepCopyInto(&out.Source)
-	if in.On != nil {
-		in, out := &in.On, &out.On
+	if in.Using != nil {
+		in, out := &in.Using, &out.Using
 		*out = make([]string, len(*in))
 		copy(*out, *in)
 	}

@@ -49,7 +49,7 @@ func (x *pass) result(ctx context.Context, spec *runspec.RunSpec, p progress) (*
 		return report, nil
 	}
 	if r := p.outcome.Result; r != nil && r.RunID == spec.RunID {
-		return runs.ReportOf(r), nil
+		return r.WorkerStatus(), nil
 	}
 	return nil, nil
 }

@@ -72,15 +72,33 @@ func (d dependencies) table(ctx context.Context, c client.Reader, namespace, nam
 // sourceTables are the IcebergTables that the pipeline reads.
 func sourceTables(spec *v1alpha1.ETLPipelineSpec) []string {
 	var names []string
-	if t := spec.Source.IcebergTable; t != nil {
-		names = append(names, t.TableRef.Name)
-	}
-	for _, step := range spec.Transformations {
-		if step.Enrich != nil && step.Enrich.Source.IcebergTable != nil {
-			names = append(names, step.Enrich.Source.IcebergTable.TableRef.Name)
+	for _, source := range sources(spec) {
+		if t := source.IcebergTable; t != nil {
+			names = append(names, t.TableRef.Name)
 		}
 	}
 	return names
+}
+
+// sources are the pipeline's source and those of its steps.
+func sources(spec *v1alpha1.ETLPipelineSpec) []v1alpha1.PipelineSource {
+	found := []v1alpha1.PipelineSource{spec.Source}
+	further := func(tables []v1alpha1.NamedSource) {
+		for _, table := range tables {
+			found = append(found, table.Source)
+		}
+	}
+	for _, step := range spec.Transformations {
+		switch {
+		case step.Enrich != nil:
+			found = append(found, step.Enrich.Source)
+		case step.Polars != nil:
+			further(step.Polars.Tables)
+		case step.DataFusion != nil:
+			further(step.DataFusion.Tables)
+		}
+	}
+	return found
 }
 
 // refersTo says whether the pipeline needs the IcebergTable or LineageLedger.

@@ -18,7 +18,6 @@ import (
 	"github.com/amdgpu-framework/datastack/api/v1alpha1"
 	"github.com/amdgpu-framework/datastack/controllers/internal/apitest"
 	"github.com/amdgpu-framework/datastack/controllers/internal/kindtest"
-	"github.com/amdgpu-framework/datastack/controllers/internal/runs"
 	"github.com/amdgpu-framework/datastack/gpuworker/runspec"
 )
 
@@ -191,7 +190,7 @@ func resultFromStatus(t *testing.T) {
 	job := p.waitJob(1, runspec.PhaseAll)
 	pods := kindtest.Run(t, job)
 	result := p.result(job, runspec.OutcomeSucceeded, "")
-	report := *runs.ReportOf(result)
+	report := *result.WorkerStatus()
 	report.Shard, report.RowsWritten = "all", 77
 	kindtest.Eventually(t, func() string {
 		pipeline := p.get()

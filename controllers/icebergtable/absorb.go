@@ -34,7 +34,7 @@ func absorb(status *v1alpha1.IcebergTableStatus, outcome runs.Outcome, now time.
 	case runs.StateFailed:
 		if !inspects(run) && outcome.Result != nil && outcome.Result.Table != nil {
 			// A table that refuses a change is described all the same.
-			status.TableFacts = *runs.ReportOf(outcome.Result).Table
+			status.TableFacts = *outcome.Result.WorkerStatus().Table
 		}
 		return fail(run, outcome, now)
 	}
@@ -48,7 +48,7 @@ func answer(status *v1alpha1.IcebergTableStatus, outcome runs.Outcome) *v1alpha1
 		return report
 	}
 	if outcome.Result != nil {
-		return runs.ReportOf(outcome.Result)
+		return outcome.Result.WorkerStatus()
 	}
 	return nil
 }

@@ -70,4 +70,12 @@ func TestServerTakesItsCommandLine(t *testing.T) {
 			return ""
 		})
 	}
+	found, err := askCheckpoint(t.Context(), "http://"+address)
+	if err != nil {
+		t.Fatalf("the readiness answer has no size and root: %v", err)
+	}
+	// The root over no record is the SHA-256 of nothing.
+	if found.Size != 0 || found.Root != "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855" {
+		t.Errorf("an empty ledger says %+v", found)
+	}
 }

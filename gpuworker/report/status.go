@@ -87,7 +87,7 @@ func (s *Status) Done(ctx context.Context, result *runspec.RunResult) error {
 	if s == nil {
 		return nil
 	}
-	return s.apply(ctx, result.WorkerStatus())
+	return s.apply(ctx, *result.WorkerStatus())
 }
 
 func (s *Status) due(phase v1alpha1.RunPhase) bool {
@@ -118,12 +118,51 @@ func (s *Status) apply(ctx context.Context, item v1alpha1.WorkerStatus) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
-	path := strings.Join([]string{"/apis", v1alpha1.GroupVersion.String(), "namespaces", url.PathEscape(object.Namespace),
-		resources[object.Kind], url.PathEscape(object.Name), "status"}, "/")
-	err = s.client.Patch(types.ApplyPatchType).AbsPath(path).
+	err = s.client.Patch(types.ApplyPatchType).AbsPath(s.path()+"/status").
 		Param("fieldManager", "gpuworker-"+s.shard).Param("force", "true").Body(body).Do(ctx).Error()
 	if err != nil {
 		return fmt.Errorf("report into status of %s %s/%s: %w", object.Kind, object.Namespace, object.Name, err)
 	}
 	return nil
+}
+
+// Newest is the fence before a commit: it fails when the object is gone or another, or when a newer run or attempt has
+// begun.
+func (s *Status) Newest(ctx context.Context) error {
+	if s == nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
+	defer cancel()
+	object := s.spec.Object
+	data, err := s.client.Get().AbsPath(s.path()).Do(ctx).Raw()
+	if err != nil {
+		return fmt.Errorf("check that attempt %d of run %s is still the newest: %w", s.spec.Attempt, s.spec.Run, err)
+	}
+	var found struct {
+		Metadata struct {
+			UID string `json:"uid"`
+		} `json:"metadata"`
+		Status struct {
+			LastRun *v1alpha1.Run `json:"lastRun"`
+		} `json:"status"`
+	}
+	if err := json.Unmarshal(data, &found); err != nil {
+		return err
+	}
+	run := found.Status.LastRun
+	switch {
+	case found.Metadata.UID != object.UID:
+		return fmt.Errorf("%s %s/%s was deleted and created again; this run belongs to the old one", object.Kind, object.Namespace, object.Name)
+	case run != nil && run.RunID != s.spec.RunID:
+		return fmt.Errorf("run %s has been replaced by run %s", s.spec.Run, run.Name)
+	case run != nil && run.Attempt > s.spec.Attempt:
+		return fmt.Errorf("attempt %d has been replaced by attempt %d", s.spec.Attempt, run.Attempt)
+	}
+	return nil
+}
+
+func (s *Status) path() string {
+	return strings.Join([]string{"/apis", v1alpha1.GroupVersion.String(), "namespaces", url.PathEscape(s.spec.Object.Namespace),
+		resources[s.spec.Object.Kind], url.PathEscape(s.spec.Object.Name)}, "/")
 }

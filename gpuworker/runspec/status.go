@@ -9,6 +9,13 @@ import (
 	"github.com/amdgpu-framework/datastack/api/v1alpha1"
 )
 
+// What the CRD allows in a receipt; a longer text would make the API server refuse the whole report.
+const (
+	maxReceipts = 32
+	maxEngine   = 64
+	maxReason   = 256
+)
+
 // ShardName is the key under which a worker reports into status.workers: the name of a phase, or the number of a shard.
 func ShardName(phase Phase, shard int32) string {
 	if phase == PhaseWork {
@@ -18,8 +25,8 @@ func ShardName(phase Phase, shard int32) string {
 }
 
 // WorkerStatus is a result in the form of status.workers, with the phase that the outcome means.
-func (r *RunResult) WorkerStatus() v1alpha1.WorkerStatus {
-	w := v1alpha1.WorkerStatus{
+func (r *RunResult) WorkerStatus() *v1alpha1.WorkerStatus {
+	w := &v1alpha1.WorkerStatus{
 		Shard: ShardName(r.Phase, r.Shard), RunID: r.RunID, Attempt: r.Attempt, Phase: v1alpha1.RunFailed,
 		RunTotals: v1alpha1.RunTotals{RowsRead: r.RowsRead, RowsWritten: r.RowsWritten, RowsRejected: r.RowsRejected,
 			BytesRead: r.BytesRead, BytesWritten: r.BytesWritten},
@@ -33,7 +40,8 @@ func (r *RunResult) WorkerStatus() v1alpha1.WorkerStatus {
 			w.Ledger = &v1alpha1.LedgerPosition{Index: index, LeafHash: r.Ledger.LeafHash, Anchored: r.Ledger.Anchored}
 		}
 	}
-	for _, receipt := range r.Receipts {
+	for _, receipt := range r.Receipts[:min(len(r.Receipts), maxReceipts)] {
+		receipt.Engine, receipt.Reason = truncate(receipt.Engine, maxEngine), truncate(receipt.Reason, maxReason)
 		w.Receipts = append(w.Receipts, v1alpha1.StepReceipt(receipt))
 	}
 	if r.Table != nil {

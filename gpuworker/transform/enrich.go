@@ -45,7 +45,7 @@ func runEnrich(ctx context.Context, env *Env, t v1alpha1.Transformation, in arra
 func enrichSQL(t v1alpha1.Transformation, input, second *arrow.Schema) (sql string, keys []string, err error) {
 	e := t.Enrich
 	pairs := slices.Clone(e.OnPairs)
-	for _, name := range e.On {
+	for _, name := range e.Using {
 		pairs = append(pairs, v1alpha1.JoinPair{Input: name, Source: name})
 	}
 	var on []string

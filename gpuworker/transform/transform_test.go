@@ -104,7 +104,7 @@ func aggregate(by []string, name, expression string) v1alpha1.Transformation {
 }
 
 func enrich(glob string, join v1alpha1.JoinType, take ...v1alpha1.TakeColumn) v1alpha1.Transformation {
-	return v1alpha1.Transformation{Name: "e", Type: "enrich", Enrich: &v1alpha1.EnrichStep{Source: files(glob), On: []string{"k"}, Take: take, Join: join}}
+	return v1alpha1.Transformation{Name: "e", Type: "enrich", Enrich: &v1alpha1.EnrichStep{Source: files(glob), Using: []string{"k"}, Take: take, Join: join}}
 }
 
 func dataFusion(query string, rowWise bool, tables ...v1alpha1.NamedSource) v1alpha1.Transformation {

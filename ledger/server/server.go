@@ -113,7 +113,17 @@ func (s *Server) getReady(w http.ResponseWriter, r *http.Request) {
 		writeError(w, http.StatusServiceUnavailable, "ShuttingDown", "the ledger is shutting down: use its successor")
 		return
 	}
-	s.getHealth(w, r)
+	if s.store.Failed() != nil {
+		s.getHealth(w, r)
+		return
+	}
+	// Size and root need no token: the manager shows them in status and must not hold one.
+	at, err := s.store.Checkpoint(nil)
+	if err != nil {
+		s.fail(w, err)
+		return
+	}
+	writeJSON(w, http.StatusOK, s.checkpoint(at))
 }
 
 // number reads a decimal query parameter; absent gives nil.

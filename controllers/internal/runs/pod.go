@@ -144,13 +144,13 @@ func workerResources(w *v1alpha1.Worker, p interface {
 	return r
 }
 
-// resourcesOr fills in the documented default: 1 CPU and 2Gi requested, 4Gi limit.
+// resourcesOr fills in the documented default: a quarter of a CPU and 512Mi requested, no more than 4Gi used.
 func resourcesOr(r *corev1.ResourceRequirements) corev1.ResourceRequirements {
 	if r != nil {
 		return *r.DeepCopy()
 	}
 	return corev1.ResourceRequirements{
-		Requests: corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("1"), corev1.ResourceMemory: resource.MustParse("2Gi")},
+		Requests: corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("250m"), corev1.ResourceMemory: resource.MustParse("512Mi")},
 		Limits:   corev1.ResourceList{corev1.ResourceMemory: resource.MustParse("4Gi")},
 	}
 }

@@ -27,9 +27,3 @@ func FinalReport(workers []v1alpha1.WorkerStatus, runID string, attempt int32, s
 
 // ShardCommit is the shard name under which the commit phase reports.
 const ShardCommit = string(runspec.PhaseCommit)
-
-// ReportOf turns a RunResult from a termination message into the form of status.workers.
-func ReportOf(r *runspec.RunResult) *v1alpha1.WorkerStatus {
-	report := r.WorkerStatus()
-	return &report
-}

@@ -49,7 +49,7 @@ func TestNamesFitTheirLimits(t *testing.T) {
 func TestReferences(t *testing.T) {
 	const text = `{
 		"source": {"type": "postgres", "postgres": {"dsnSecretRef": {"name": "pg", "key": "dsn"}, "table": "t"}},
-		"transformations": [{"name": "e", "type": "enrich", "enrich": {"on": ["k"], "source": {"type": "files", "files": {
+		"transformations": [{"name": "e", "type": "enrich", "enrich": {"using": ["k"], "source": {"type": "files", "files": {
 			"storage": {"type": "s3", "s3": {"bucket": "b", "credentialsSecretRef": {"name": "s3"}}}, "glob": "*", "format": "CSV"}}}}],
 		"destination": {"type": "files", "files": {"path": "out", "storage": {"type": "hostPath", "hostPath": {"path": "/srv/data"}}}},
 		"parallelism": 1}`

@@ -745,12 +745,6 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: join
       type:
         namedType: com.github.amdgpu-framework.datastack.api.v1alpha1.JoinType
-    - name: "on"
-      type:
-        list:
-          elementType:
-            scalar: string
-          elementRelationship: associative
     - name: onPairs
       type:
         list:
@@ -766,6 +760,12 @@ var schemaYAML = typed.YAMLObject(`types:
           elementType:
             namedType: com.github.amdgpu-framework.datastack.api.v1alpha1.TakeColumn
           elementRelationship: atomic
+    - name: using
+      type:
+        list:
+          elementType:
+            scalar: string
+          elementRelationship: associative
 - name: com.github.amdgpu-framework.datastack.api.v1alpha1.EnvVar
   map:
     fields:

@@ -13,8 +13,8 @@ import (
 type EnrichStepApplyConfiguration struct {
 	// Source of the second table. A key that it holds twice fails the run, because it would multiply rows.
 	Source *PipelineSourceApplyConfiguration `json:"source,omitempty"`
-	// On are the key columns, of the same name on both sides. Write "on" in quotes: bare, YAML 1.1 reads it as true.
-	On []string `json:"on,omitempty"`
+	// Using are the key columns, of the same name on both sides, as in SQL's JOIN ... USING.
+	Using []string `json:"using,omitempty"`
 	// OnPairs are the key columns, where their names differ.
 	OnPairs []JoinPairApplyConfiguration `json:"onPairs,omitempty"`
 	// Take are the columns of the second table that are added. Default: all but the keys; a name that the input has already fails the run.
@@ -37,12 +37,12 @@ func (b *EnrichStepApplyConfiguration) WithSource(value *PipelineSourceApplyConf
 	return b
 }
 
-// WithOn adds the given value to the On field in the declarative configuration
+// WithUsing adds the given value to the Using field in the declarative configuration
 // and returns the receiver, so that objects can be build by chaining "With" function invocations.
-// If called multiple times, values provided by each call will be appended to the On field.
-func (b *EnrichStepApplyConfiguration) WithOn(values ...string) *EnrichStepApplyConfiguration {
+// If called multiple times, values provided by each call will be appended to the Using field.
+func (b *EnrichStepApplyConfiguration) WithUsing(values ...string) *EnrichStepApplyConfiguration {
 	for i := range values {
-		b.On = append(b.On, values[i])
+		b.Using = append(b.Using, values[i])
 	}
 	return b
 }

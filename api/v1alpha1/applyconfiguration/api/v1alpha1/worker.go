@@ -18,7 +18,7 @@ type WorkerApplyConfiguration struct {
 	ImagePullPolicy *v1.PullPolicy `json:"imagePullPolicy,omitempty"`
 	// ImagePullSecrets of the same namespace. Default: none.
 	ImagePullSecrets []LocalRefApplyConfiguration `json:"imagePullSecrets,omitempty"`
-	// Resources of the worker container. Default: 1 CPU and 2Gi requested, limit 4Gi of memory. GPUs are asked for in spec.gpu.
+	// Resources of the worker container. Default: 250m of CPU and 512Mi of memory requested, limit 4Gi of memory. GPUs are asked for in spec.gpu.
 	Resources *v1.ResourceRequirements `json:"resources,omitempty"`
 	// EngineResources of the container that runs Polars, DataFusion and custom scripts. Default: as resources.
 	EngineResources *v1.ResourceRequirements `json:"engineResources,omitempty"`

@@ -1,0 +1,171 @@
+package run
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+
+	"github.com/apache/arrow-go/v18/arrow/array"
+
+	"github.com/amdgpu-framework/datastack/api/v1alpha1"
+	"github.com/amdgpu-framework/datastack/gpuworker/connector"
+	"github.com/amdgpu-framework/datastack/gpuworker/fail"
+	"github.com/amdgpu-framework/datastack/gpuworker/runspec"
+)
+
+func (r *runner) commitPhase(ctx context.Context) error {
+	var plan connector.Plan
+	if err := r.staging.get(ctx, planFile, &plan); err != nil {
+		return fmt.Errorf("the run is not committed and has no plan, so its work must be done again: %w", err)
+	}
+	if r.nothingNew(&plan) {
+		return nil
+	}
+	outputs := make([]*shardOutput, r.pipeline.Parallelism)
+	for shard := range outputs {
+		outputs[shard] = &shardOutput{}
+		if err := r.staging.get(ctx, shardFile(shard), outputs[shard]); err != nil {
+			return fmt.Errorf("shard %d left no manifest, so its work must be done again: %w", shard, err)
+		}
+	}
+	return r.commit(ctx, &plan, outputs)
+}
+
+// commit makes the shards' rows visible, once, and records it.
+func (r *runner) commit(ctx context.Context, plan *connector.Plan, outputs []*shardOutput) error {
+	if err := r.checkRejects(outputs); err != nil {
+		r.discard(outputs)
+		return err
+	}
+	manifests, err := r.manifests(ctx, outputs)
+	if err != nil {
+		r.discard(outputs)
+		return err
+	}
+	r.fill(outputs)
+	r.progress.enter(ctx, v1alpha1.RunCommitting)
+	load, err := r.loadRecord(plan, outputs, manifests)
+	if err != nil {
+		return err
+	}
+	if err := errors.Join(ctx.Err(), r.Status.Newest(ctx)); err != nil {
+		r.discard(outputs)
+		return err
+	}
+	// From here on SIGTERM waits: a commit that has begun is finished.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), commitTimeout)
+	defer cancel()
+	if err := r.prepare(ctx, load); err != nil {
+		return err
+	}
+	committed, err := r.sink.Commit(ctx, plan, manifests)
+	if err != nil {
+		return err
+	}
+	r.committed(committed)
+	if err := r.complete(ctx, load, committed); err != nil {
+		return err
+	}
+	r.staging.clear(ctx)
+	return nil
+}
+
+// answer gives what an earlier attempt committed, and brings its record to the ledger if that is still owed.
+func (r *runner) answer(ctx context.Context, committed *connector.Commit) error {
+	slog.Info("answering from the token: an earlier attempt had committed", "run", r.Spec.Run, "snapshot", committed.SnapshotID)
+	committed.Replayed = true
+	r.committed(committed)
+	if err := r.replay(ctx, committed); err != nil {
+		return err
+	}
+	r.staging.clear(ctx)
+	return nil
+}
+
+// checkRejects applies the limit to the whole run; each shard has applied it to itself.
+func (r *runner) checkRejects(outputs []*shardOutput) error {
+	var limit, rejected int64
+	if files := r.pipeline.Source.Files; files != nil && files.MaxRejects != nil {
+		limit = *files.MaxRejects
+	}
+	where := ""
+	for _, out := range outputs {
+		rejected += out.Rejected
+		if out.Rejects != "" {
+			where += " " + out.Rejects
+		}
+	}
+	if rejected > limit {
+		return fail.Data("RejectedRows", "%d rows were rejected; source.files.maxRejects allows %d; all of them:%s", rejected, limit, where)
+	}
+	return nil
+}
+
+// manifests are what the sink commits: the shards' own, or one of the steps that need all rows.
+func (r *runner) manifests(ctx context.Context, outputs []*shardOutput) ([]*connector.Manifest, error) {
+	var manifests []*connector.Manifest
+	for _, out := range outputs {
+		if out.Manifest != nil {
+			manifests = append(manifests, out.Manifest)
+		}
+	}
+	if r.pipeline.Parallelism == 1 {
+		return manifests, nil
+	}
+	_, whole := split(r.pipeline.Transformations)
+	if len(whole) == 0 {
+		return manifests, nil
+	}
+	rows, err := r.openStaged(ctx, outputs)
+	if err != nil {
+		return nil, err
+	}
+	last := &shardOutput{}
+	err = r.through(ctx, whole, rows, last, func(rows array.RecordReader) error {
+		last.Manifest, err = r.sink.Write(ctx, 0, rows)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	outputs[0].Receipts = append(outputs[0].Receipts, last.Receipts...)
+	outputs[0].Inputs = append(outputs[0].Inputs, r.inputs.seen...)
+	outputs[0].Manifest = last.Manifest
+	return []*connector.Manifest{last.Manifest}, nil
+}
+
+// fill puts the shards' totals and receipts into the result.
+func (r *runner) fill(outputs []*shardOutput) {
+	r.result.RowsRead, r.result.BytesRead, r.result.RowsRejected = 0, 0, 0
+	byStep := map[string]int{}
+	for _, out := range outputs {
+		r.result.RowsRead += out.Rows
+		r.result.BytesRead += out.Bytes
+		r.result.RowsRejected += out.Rejected
+		if out.Rejects != "" {
+			r.result.Message = runspec.Truncate(r.result.Message + "rejected rows: " + out.Rejects + " ")
+		}
+		for _, receipt := range out.Receipts {
+			i, seen := byStep[receipt.Step]
+			if !seen {
+				byStep[receipt.Step] = len(r.result.Receipts)
+				r.result.Receipts = append(r.result.Receipts, receipt)
+				continue
+			}
+			sum := &r.result.Receipts[i]
+			sum.RowsIn += receipt.RowsIn
+			sum.RowsOut += receipt.RowsOut
+			sum.Bytes += receipt.Bytes
+			sum.DurationMs = max(sum.DurationMs, receipt.DurationMs) // shards overlap
+		}
+	}
+}
+
+func (r *runner) committed(c *connector.Commit) {
+	r.result.SnapshotID, r.result.RowsWritten, r.result.BytesWritten = c.SnapshotID, c.Rows, c.Bytes
+	r.result.Replayed, r.result.Table = c.Replayed, c.Table
+	if !c.Replayed {
+		r.result.Receipts = append(r.result.Receipts, runspec.Receipt{Step: "destination", Engine: string(r.pipeline.Destination.Type), RowsIn: c.Rows, RowsOut: c.Rows, Bytes: c.Bytes})
+	}
+}

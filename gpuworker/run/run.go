@@ -1,0 +1,195 @@
+// Package run does what a RunSpec says: plan, work, commit, and the record of it in the ledger. The same file gives the
+// same result in a pod and by hand.
+package run
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/amdgpu-framework/datastack/api/v1alpha1"
+	"github.com/amdgpu-framework/datastack/gpuworker/connector"
+	"github.com/amdgpu-framework/datastack/gpuworker/cpu"
+	"github.com/amdgpu-framework/datastack/gpuworker/fail"
+	"github.com/amdgpu-framework/datastack/gpuworker/lakehouse"
+	"github.com/amdgpu-framework/datastack/gpuworker/report"
+	"github.com/amdgpu-framework/datastack/gpuworker/runspec"
+	"github.com/amdgpu-framework/datastack/gpuworker/transform"
+)
+
+// Options are the surroundings of a run.
+type Options struct {
+	Spec   *runspec.RunSpec
+	Mounts lakehouse.Mounts
+	Phase  runspec.Phase
+	// Shard counts from 0, in phase work.
+	Shard int
+	// EnginePython is the Python that runs the engine by hand; a pod has a socket instead.
+	EnginePython string
+	// Status and Metrics may be nil.
+	Status  *report.Status
+	Metrics *report.Metrics
+}
+
+// commitTimeout bounds a commit, which SIGTERM no longer stops.
+const commitTimeout = 5 * time.Minute
+
+// Pipeline does one phase of an ETLPipeline's run, or all of them. It always gives a result; an error is in it.
+func Pipeline(ctx context.Context, o Options) *runspec.RunResult {
+	result := &runspec.RunResult{RunID: o.Spec.RunID, Attempt: o.Spec.Attempt, Phase: o.Phase, Shard: int32(o.Shard), Outcome: runspec.OutcomeSucceeded} //nolint:gosec // far below 2^31 shards
+	r := &runner{Options: o, result: result, pipeline: o.Spec.Pipeline}
+	err := r.run(ctx)
+	r.close()
+	finish(result, err)
+	if err != nil && o.Metrics != nil {
+		o.Metrics.Failed(string(o.Phase))
+	}
+	return result
+}
+
+func finish(result *runspec.RunResult, err error) {
+	if err == nil {
+		return
+	}
+	result.Outcome, result.ExitCode = runspec.OutcomeFailed, fail.Code(err)
+	result.Reason, result.Message = fail.Reason(err, "Failed"), runspec.Truncate(err.Error())
+	if errors.Is(err, context.Canceled) {
+		result.Reason, result.Message = "Interrupted", "stopped by a signal before the commit; nothing was committed"
+	}
+}
+
+// runner is one process's part of a run.
+type runner struct {
+	Options
+	pipeline *runspec.Pipeline
+	result   *runspec.RunResult
+	env      connector.Env
+	steps    *transform.Env
+	source   connector.Source
+	sink     connector.Sink
+	staging  staging
+	progress progress
+	inputs   inputs
+	closers  []func()
+}
+
+func (r *runner) run(ctx context.Context) error {
+	if err := r.open(ctx); err != nil {
+		return err
+	}
+	committed, err := r.sink.Committed(ctx)
+	if err != nil {
+		return err
+	}
+	if committed != nil && r.Phase != runspec.PhasePlan && r.Phase != runspec.PhaseWork {
+		return r.answer(ctx, committed)
+	}
+	switch r.Phase {
+	case runspec.PhasePlan:
+		return r.planPhase(ctx)
+	case runspec.PhaseWork:
+		return r.workPhase(ctx)
+	case runspec.PhaseCommit:
+		return r.commitPhase(ctx)
+	case runspec.PhaseAll:
+		return r.allPhases(ctx)
+	}
+	return fail.Usage("BadSpec", "phase is %q; expected %s, %s, %s or %s", r.Phase, runspec.PhaseAll, runspec.PhasePlan, runspec.PhaseWork, runspec.PhaseCommit)
+}
+
+// open checks everything that can be checked before anything is read or written.
+func (r *runner) open(ctx context.Context) error {
+	if r.pipeline == nil {
+		return fail.Usage("BadSpec", "the RunSpec has no pipeline; `gpuworker table` does tables")
+	}
+	if err := transform.Check(r.pipeline.Transformations); err != nil {
+		return err
+	}
+	scratch, err := r.scratch()
+	if err != nil {
+		return err
+	}
+	r.env = connector.Env{Mounts: r.Mounts, Scratch: scratch, Budget: cpu.DetectBudget(), Tables: r.Spec.Tables,
+		Run: connector.Run{ID: r.Spec.RunID, PipelineID: r.Spec.PipelineID, Attempt: r.Spec.Attempt}}
+	if r.source, err = connector.OpenSource(ctx, r.env, r.pipeline.Source); err != nil {
+		return err
+	}
+	if r.sink, err = connector.OpenSink(ctx, r.env, r.pipeline.Destination); err != nil {
+		return err
+	}
+	r.closers = append(r.closers, func() { _ = r.sink.Close() })
+	if err := connector.Link(r.source, r.sink); err != nil {
+		return err
+	}
+	store, prefix := r.sink.Staging()
+	r.staging = staging{store: store, prefix: prefix, run: r.Spec.RunID, attempt: r.Spec.Attempt}
+	r.progress.runner = r
+	return r.openEngine(ctx)
+}
+
+// scratch is a folder of this process in the bounded emptyDir, or a temporary folder by hand.
+func (r *runner) scratch() (string, error) {
+	parent := string(r.Mounts) + "/scratch"
+	if info, err := os.Stat(parent); err != nil || !info.IsDir() {
+		parent = ""
+	}
+	dir, err := os.MkdirTemp(parent, "run-")
+	if err != nil {
+		return "", fmt.Errorf("make a scratch folder: %w", err)
+	}
+	r.closers = append(r.closers, func() { _ = os.RemoveAll(dir) })
+	return dir, nil
+}
+
+func (r *runner) close() {
+	for i := len(r.closers) - 1; i >= 0; i-- {
+		r.closers[i]()
+	}
+}
+
+// allPhases does the whole run in one process; with several shards, one after the other.
+func (r *runner) allPhases(ctx context.Context) error {
+	r.progress.enter(ctx, v1alpha1.RunPlanning)
+	plan, err := r.source.Plan(ctx)
+	if err != nil {
+		return err
+	}
+	if r.nothingNew(plan) {
+		return nil
+	}
+	r.progress.enter(ctx, v1alpha1.RunRunning)
+	outputs := make([]*shardOutput, r.pipeline.Parallelism)
+	for shard := range outputs {
+		if outputs[shard], err = r.work(ctx, plan, shard); err != nil {
+			r.discard(outputs[:shard])
+			return err
+		}
+	}
+	return r.commit(ctx, plan, outputs)
+}
+
+// nothingNew ends a run of an incremental source that found no new file.
+func (r *runner) nothingNew(plan *connector.Plan) bool {
+	files := r.pipeline.Source.Files
+	if len(plan.Splits) > 0 || files == nil || files.Incremental != v1alpha1.IncrementalByFile {
+		return false
+	}
+	r.result.Message = "no new files"
+	r.result.Receipts = []runspec.Receipt{{Step: "source", Engine: "none", Reason: plan.Note}}
+	return true
+}
+
+// discard removes what shards wrote, before any commit was tried. What cannot be removed is not referenced by anything.
+func (r *runner) discard(outputs []*shardOutput) {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	var manifests []*connector.Manifest
+	for _, out := range outputs {
+		if out != nil && out.Manifest != nil {
+			manifests = append(manifests, out.Manifest)
+		}
+	}
+	_ = r.sink.Discard(ctx, manifests)
+}
