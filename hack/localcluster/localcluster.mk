@@ -62,6 +62,7 @@ images-import: images ## Import the images into the local cluster
 	@$(LC)/localcluster --dir $(LC_DIR) image import bin/images/*.tar
 
 cluster-test: cluster-tools cluster-packages ## Test the local cluster itself: boot, kills, volumes, names, GPUs (root)
-	cd hack/localcluster && LOCALCLUSTER_BIN=$(CURDIR)/$(LC) $(GO) test -count=1 -timeout 15m ./...
+	@# The build's own flags: any others would compile all of Kubernetes a second time.
+	cd hack/localcluster && CGO_ENABLED=0 LOCALCLUSTER_BIN=$(CURDIR)/$(LC) $(GO) test -trimpath -count=1 -timeout 15m ./...
 
 .PHONY: cluster-tools cluster-packages cluster-up cluster-down cluster-status images images-import cluster-test
