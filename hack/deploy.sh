@@ -17,7 +17,7 @@ if [ "${minor:-0}" -lt "$oldest" ]; then
 fi
 
 kubectl apply --server-side --force-conflicts -k config/crd
-kubectl wait --for=condition=Established --timeout=60s -k config/crd >/dev/null
+kubectl kustomize config/crd | kubectl wait --for=condition=Established --timeout=60s -f - >/dev/null
 kubectl kustomize config/default |
 	sed -e "s#datastack/manager:dev#$MANAGER_IMAGE#; s#datastack/gpuworker:dev#$WORKER_IMAGE#; s#datastack/engine:dev#$ENGINE_IMAGE#; s#datastack/ledgerd:dev#$LEDGERD_IMAGE#" |
 	kubectl apply --server-side --force-conflicts -f - >/dev/null

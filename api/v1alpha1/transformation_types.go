@@ -207,7 +207,7 @@ const (
 )
 
 // EnrichStep joins the rows with a second source, which must fit into memory.
-// +kubebuilder:validation:XValidation:rule="has(self.on) != has(self.onPairs)",message="set either on (columns of the same name on both sides) or onPairs"
+// +kubebuilder:validation:XValidation:rule="has(self.using) != has(self.onPairs)",message="set either using (columns of the same name on both sides) or onPairs"
 // +kubebuilder:validation:XValidation:rule="self.source.type != 'pulsar'",message="a stream cannot be looked up; give enrich a source of files, a table or a database"
 type EnrichStep struct {
 	// Source of the second table. A key that it holds twice fails the run, because it would multiply rows.

@@ -115,8 +115,8 @@ func TestRefusedSteps(t *testing.T) {
 		{"empty query", edits{"spec.transformations.0.datafusion.query": ""}, "should be at least 1 chars long"},
 		{"table named input", edits{"spec.transformations.0.datafusion.tables": l{m{"name": "input", "source": m{"type": "icebergTable", "icebergTable": m{"tableRef": m{"name": "a"}}}}}}, "input and pl are taken"},
 		{"table that is a stream", edits{"spec.transformations.0.datafusion.tables": l{m{"name": "a", "source": m{"type": "pulsar", "pulsar": m{"serviceURL": "pulsar://a:1", "topic": "persistent://a/b/c", "subscription": "s"}}}}}, "a stream cannot be read whole"},
-		{"no key to join by", edits{"spec.transformations.1.enrich.on": nil}, "set either on"},
-		{"both kinds of keys", edits{"spec.transformations.1.enrich.onPairs": l{m{"input": "a", "source": "b"}}}, "set either on"},
+		{"no key to join by", edits{"spec.transformations.1.enrich.using": nil}, "set either using"},
+		{"both kinds of keys", edits{"spec.transformations.1.enrich.onPairs": l{m{"input": "a", "source": "b"}}}, "set either using"},
 		{"join with a stream", edits{"spec.transformations.1.enrich.source": m{"type": "pulsar", "pulsar": m{"serviceURL": "pulsar://a:1", "topic": "persistent://a/b/c", "subscription": "s"}}}, "a stream cannot be looked up"},
 		{"too many steps", edits{"spec.transformations": repeat(33, func(i int) any {
 			return m{"name": "f" + strings.Repeat("x", i), "type": "filter", "filter": m{"expression": "true"}}
