@@ -34,7 +34,7 @@ func (d dependencies) wait() string {
 func resolve(ctx context.Context, c client.Reader, p *v1alpha1.ETLPipeline) (dependencies, error) {
 	d := dependencies{tables: map[string]runspec.Table{}}
 	for _, name := range sourceTables(&p.Spec) {
-		wait, err := d.table(ctx, c, p.Namespace, name)
+		wait, err := d.table(ctx, c, p.Namespace, name, true)
 		if err != nil {
 			return d, err
 		}
@@ -44,7 +44,7 @@ func resolve(ctx context.Context, c client.Reader, p *v1alpha1.ETLPipeline) (dep
 	}
 	var err error
 	if t := p.Spec.Destination.IcebergTable; t != nil {
-		if d.destinationWait, err = d.table(ctx, c, p.Namespace, t.TableRef.Name); err != nil {
+		if d.destinationWait, err = d.table(ctx, c, p.Namespace, t.TableRef.Name, false); err != nil {
 			return d, err
 		}
 	}
@@ -52,8 +52,9 @@ func resolve(ctx context.Context, c client.Reader, p *v1alpha1.ETLPipeline) (dep
 	return d, err
 }
 
-// table adds an IcebergTable, and says what it lacks.
-func (d dependencies) table(ctx context.Context, c client.Reader, namespace, name string) (string, error) {
+// table adds an IcebergTable, and says what it lacks. One that is read must have had a first commit: a pipeline over a
+// table that another pipeline is about to fill would otherwise succeed over nothing.
+func (d dependencies) table(ctx context.Context, c client.Reader, namespace, name string, read bool) (string, error) {
 	var table v1alpha1.IcebergTable
 	err := c.Get(ctx, client.ObjectKey{Namespace: namespace, Name: name}, &table)
 	switch {
@@ -64,6 +65,9 @@ func (d dependencies) table(ctx context.Context, c client.Reader, namespace, nam
 	}
 	if ready, why := conditions.ReadyNow(table.Status.Conditions, table.Generation); !ready {
 		return fmt.Sprintf("IcebergTable %q is not ready: %s", name, why), nil
+	}
+	if read && table.Status.CurrentSnapshot == nil {
+		return fmt.Sprintf("nothing was ever committed to IcebergTable %q; waiting for its first rows", name), nil
 	}
 	d.tables[name] = runspec.Table{Spec: table.Spec}
 	return "", nil

@@ -46,6 +46,7 @@ func Setup(mgr ctrl.Manager, config runs.Config) error {
 		For(&v1alpha1.IcebergTable{}).
 		Owns(&batchv1.Job{}).
 		Watches(&corev1.Pod{}, handler.EnqueueRequestsFromMapFunc(tableOfPod)).
+		Watches(&v1alpha1.ETLPipeline{}, handler.EnqueueRequestsFromMapFunc(tableOfPipeline)).
 		Watches(&v1alpha1.LineageLedger{}, handler.EnqueueRequestsFromMapFunc(r.tablesOfLedger)).
 		Complete(r)
 }
@@ -81,6 +82,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (resul
 	if err == nil && f.outcome != nil {
 		f.ended = absorb(&table.Status, *f.outcome, r.Now())
 	}
+	learn(&table.Status, f.commits)
 	if err == nil && f.refusal == nil {
 		result.RequeueAfter, err = r.advance(ctx, table, &f)
 	}

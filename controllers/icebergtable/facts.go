@@ -26,6 +26,8 @@ type facts struct {
 	wait   string
 	// outcome of the run in status; nil when no Job of its attempt is there.
 	outcome *runs.Outcome
+	// commits are the states in which pipelines left the table.
+	commits []v1alpha1.TableFacts
 
 	// refusal is why nothing is done until a person acts.
 	refusal *runs.RefusedError
@@ -45,6 +47,9 @@ func (f facts) state() runs.State {
 
 func (r *Reconciler) gather(ctx context.Context, table *v1alpha1.IcebergTable) (f facts, err error) {
 	if f.twin, err = r.olderTwin(ctx, table); err != nil {
+		return f, err
+	}
+	if f.commits, err = r.commits(ctx, table); err != nil {
 		return f, err
 	}
 	f.ledger, f.wait, err = ledgerref.Resolve(ctx, r.Client, table.Namespace, table.Spec.LedgerRef, table.Spec.Lineage)

@@ -66,3 +66,17 @@ func pathless(err error) error {
 	}
 	return err
 }
+
+// Scratch makes a folder for files that live as long as the process: in the bounded scratch volume of a pod, or where
+// temporary files go by hand. The caller removes it.
+func (m Mounts) Scratch(prefix string) (string, error) {
+	parent := filepath.Join(string(m), "scratch")
+	if info, err := os.Stat(parent); err != nil || !info.IsDir() {
+		parent = ""
+	}
+	dir, err := os.MkdirTemp(parent, prefix)
+	if err != nil {
+		return "", fmt.Errorf("make a scratch folder: %w", err)
+	}
+	return dir, nil
+}

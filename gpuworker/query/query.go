@@ -35,7 +35,7 @@ func Run(ctx context.Context, req Request, out io.Writer) error {
 	if !ok {
 		return fmt.Errorf("format is %q; expected %s or %s", req.Format, FormatTable, FormatCSV)
 	}
-	scratch, err := os.MkdirTemp("", "datastack-query-")
+	scratch, err := req.Mounts.Scratch("query-")
 	if err != nil {
 		return err
 	}

@@ -26,7 +26,7 @@ spec:
       - name: query
         image: $image
         imagePullPolicy: IfNotPresent
-        command: [gpuworker, query, --tables, /query/tables.json, --sql-file, /query/query.sql, --mounts, /datastack]
+        args: [query, --tables, /query/tables.json, --sql-file, /query/query.sql, --mounts, /datastack]
         securityContext: {allowPrivilegeEscalation: false, readOnlyRootFilesystem: true, capabilities: {drop: [ALL]}}
         volumeMounts:
         - {name: query, mountPath: /query}
@@ -40,8 +40,7 @@ spec:
       - {name: credentials, secret: {secretName: $secret}}
 YAML
 echo "  $sql" | sed 's/^/  /'
-kubectl -n "$namespace" wait --for=condition=Complete --timeout=120s "job/$name" >/dev/null || {
-	kubectl -n "$namespace" logs "job/$name" >&2
-	exit 1
-}
+kubectl -n "$namespace" wait --for='jsonpath={.status.conditions[*].type}' --timeout=120s "job/$name" >/dev/null || true
+succeeded=$(kubectl -n "$namespace" get job "$name" -o 'jsonpath={.status.succeeded}')
 kubectl -n "$namespace" logs "job/$name"
+[ "$succeeded" = 1 ]
