@@ -63,6 +63,9 @@ func Setup(mgr ctrl.Manager, options Options) error {
 		// The claim has no owner while it is to outlive the ledger, and the pod is owned by the StatefulSet.
 		Watches(&corev1.PersistentVolumeClaim{}, handler.EnqueueRequestsFromMapFunc(ledgerOf)).
 		Watches(&corev1.Pod{}, handler.EnqueueRequestsFromMapFunc(ledgerOf)).
+		// What pipelines and tables record changes the ledger's size.
+		Watches(&v1alpha1.ETLPipeline{}, handler.EnqueueRequestsFromMapFunc(ledgerOfWriter)).
+		Watches(&v1alpha1.IcebergTable{}, handler.EnqueueRequestsFromMapFunc(ledgerOfWriter)).
 		// A ledger that does not answer the look at its size holds one worker for a moment; others go on.
 		WithOptions(controller.Options{MaxConcurrentReconciles: 4}).
 		Complete(r)
@@ -76,6 +79,21 @@ func ledgerOf(_ context.Context, child client.Object) []reconcile.Request {
 	}
 	return []reconcile.Request{{NamespacedName: client.ObjectKey{
 		Namespace: child.GetNamespace(), Name: labels[v1alpha1.LabelName]}}}
+}
+
+// ledgerOfWriter finds the ledger that a pipeline or table records in.
+func ledgerOfWriter(_ context.Context, object client.Object) []reconcile.Request {
+	var ref *v1alpha1.LocalRef
+	switch o := object.(type) {
+	case *v1alpha1.ETLPipeline:
+		ref = o.Spec.LedgerRef
+	case *v1alpha1.IcebergTable:
+		ref = o.Spec.LedgerRef
+	}
+	if ref == nil {
+		return nil
+	}
+	return []reconcile.Request{{NamespacedName: client.ObjectKey{Namespace: object.GetNamespace(), Name: ref.Name}}}
 }
 
 // Reconcile brings the children to the spec and the status to what the children show.

@@ -100,10 +100,12 @@ hack/demo/query.sh "$NAMESPACE" delays-by-carrier \
 	'SELECT carrier_name, flights, mean_dep_delay_minutes, late_percent, mean_delay_in_wind_minutes FROM "delays-by-carrier" ORDER BY mean_dep_delay_minutes DESC LIMIT 5'
 
 say "Where the report comes from"
-forward service/audit-ledger 8080
+ledger() { kubectl -n "$NAMESPACE" get ledger audit -o "jsonpath={.status.$1}"; }
+host=$(ledger endpoint) && host=${host#http://} # http://SERVICE.NAMESPACE.svc:PORT
+forward "service/${host%%.*}" "${host##*:}"
 token=$(mktemp)
-kubectl -n "$NAMESPACE" get secret audit-token -o 'jsonpath={.data.token}' | base64 -d >"$token"
-bin/ledgerd lineage --endpoint "http://127.0.0.1:$port" --token-file "$token" aviation.delays_by_carrier
+kubectl -n "$NAMESPACE" get secret "$(ledger tokenSecretName)" -o 'jsonpath={.data.token}' | base64 -d >"$token"
+bin/ledgerd lineage --url "http://127.0.0.1:$port" --token-file "$token" aviation.delays_by_carrier
 rm -f "$token"
 
 say "Done: $(kubectl -n "$NAMESPACE" get etl load-flights -o 'jsonpath={.status.lastRun.rowsRead}') rows read from CSV, $(kubectl -n "$NAMESPACE" get etl load-flights -o 'jsonpath={.status.lastRun.rowsWritten}') written to Iceberg"
