@@ -92,7 +92,8 @@ type Sink interface {
 	Discard(ctx context.Context, manifests []*Manifest) error
 	// Output names the destination for lineage, without a version.
 	Output() Dataset
-	// Staging is the place for manifests, rejects and the outbox.
+	// Staging is a folder of the destination, shared by all of its runs: for manifests, rejects and the outbox. Files that
+	// wait for the commit of a run may lie in the folder of its id there.
 	Staging() (Store, string)
 	Close() error
 }

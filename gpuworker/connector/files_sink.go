@@ -221,7 +221,7 @@ func (s *filesSink) Discard(ctx context.Context, manifests []*Manifest) error {
 func (s *filesSink) Output() Dataset { return Dataset{Name: s.store.URI(s.folder)} }
 
 func (s *filesSink) Staging() (Store, string) {
-	return s.store, path.Join(s.folder, "_datastack", s.env.Run.ID)
+	return s.store, path.Join(s.folder, "_datastack")
 }
 
 func (s *filesSink) Close() error { return nil }

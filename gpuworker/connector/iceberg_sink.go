@@ -149,7 +149,7 @@ func (s *tableSink) Output() Dataset { return Dataset{Name: s.table.name()} }
 
 // Staging lies beside the table's folder, not in it: the removal of orphan files must not take it.
 func (s *tableSink) Staging() (Store, string) {
-	return s.store, path.Join("_datastack", s.table.name(), s.env.Run.ID)
+	return s.store, path.Join("_datastack", s.table.name())
 }
 
 func (s *tableSink) Close() error { return s.table.close() }

@@ -13,6 +13,14 @@ func split(chain []v1alpha1.Transformation) (rowWise, whole []v1alpha1.Transform
 	return chain, nil
 }
 
+// chain gives the steps that shards do, and those that run once over the rows of all shards. A single shard does all.
+func (r *runner) chain() (sharded, whole []v1alpha1.Transformation) {
+	if r.pipeline.Parallelism == 1 {
+		return r.pipeline.Transformations, nil
+	}
+	return split(r.pipeline.Transformations)
+}
+
 // isRowWise says whether each output row of a step depends on one input row only (design §5).
 func isRowWise(t v1alpha1.Transformation) bool {
 	marked := func(b *bool) bool { return b != nil && *b }

@@ -112,15 +112,17 @@ func (f *flags) open(o *Options, action runspec.Action) error {
 	defer func() { _ = file.Close() }()
 	if o.Spec, err = runspec.Read(file); err != nil {
 		if version := (*runspec.VersionError)(nil); errors.As(err, &version) {
-			return err
+			return &fail.Error{Code: runspec.ExitConfig, Reason: "RunSpecVersion", Message: version.Error()}
 		}
 		return fail.Usage("BadSpec", "%s: %w", f.spec, err)
 	}
 	if o.Spec.Action != action {
 		return fail.Usage("BadSpec", "the RunSpec's action is %s; this command does %s", o.Spec.Action, action)
 	}
-	o.Status, err = report.NewStatus(o.Spec, runspec.ShardName(o.Phase, int32(o.Shard))) //nolint:gosec // far below 2^31 shards
-	return err
+	if o.Status, err = report.NewStatus(o.Spec, runspec.ShardName(o.Phase, int32(o.Shard))); err != nil { //nolint:gosec // far below 2^31 shards
+		return fail.Usage("BadSpec", "%w", err)
+	}
+	return nil
 }
 
 // pipeline serves metrics while a pipeline runs.

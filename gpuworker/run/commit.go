@@ -15,11 +15,12 @@ import (
 )
 
 func (r *runner) commitPhase(ctx context.Context) error {
-	var plan connector.Plan
-	if err := r.staging.get(ctx, planFile, &plan); err != nil {
-		return fmt.Errorf("the run is not committed and has no plan, so its work must be done again: %w", err)
+	plan, err := r.readPlan(ctx)
+	if err != nil {
+		return err
 	}
-	if r.nothingNew(&plan) {
+	if r.nothingNew(ctx, plan) {
+		r.staging.clear(ctx)
 		return nil
 	}
 	outputs := make([]*shardOutput, r.pipeline.Parallelism)
@@ -29,28 +30,25 @@ func (r *runner) commitPhase(ctx context.Context) error {
 			return fmt.Errorf("shard %d left no manifest, so its work must be done again: %w", shard, err)
 		}
 	}
-	return r.commit(ctx, &plan, outputs)
+	return r.commit(ctx, plan, outputs)
 }
 
 // commit makes the shards' rows visible, once, and records it.
-func (r *runner) commit(ctx context.Context, plan *connector.Plan, outputs []*shardOutput) error {
+func (r *runner) commit(ctx context.Context, plan *runPlan, outputs []*shardOutput) error {
 	if err := r.checkRejects(outputs); err != nil {
-		r.discard(outputs)
 		return err
 	}
 	manifests, err := r.manifests(ctx, outputs)
 	if err != nil {
-		r.discard(outputs)
 		return err
 	}
 	r.fill(outputs)
 	r.progress.enter(ctx, v1alpha1.RunCommitting)
-	load, err := r.loadRecord(plan, outputs, manifests)
+	load, err := r.loadRecord(plan, manifests)
 	if err != nil {
 		return err
 	}
 	if err := errors.Join(ctx.Err(), r.Status.Newest(ctx)); err != nil {
-		r.discard(outputs)
 		return err
 	}
 	// From here on SIGTERM waits: a commit that has begun is finished.
@@ -59,24 +57,36 @@ func (r *runner) commit(ctx context.Context, plan *connector.Plan, outputs []*sh
 	if err := r.prepare(ctx, load); err != nil {
 		return err
 	}
-	committed, err := r.sink.Commit(ctx, plan, manifests)
+	r.given = true
+	committed, err := r.sink.Commit(ctx, plan.Source, manifests)
 	if err != nil {
 		return err
 	}
-	r.committed(committed)
-	if err := r.complete(ctx, load, committed); err != nil {
-		return err
+	if committed.Replayed {
+		// A try whose outcome was unknown, or another process: the outbox has the record of what was committed.
+		return r.answer(ctx, committed)
 	}
-	r.staging.clear(ctx)
-	return nil
+	r.committed(committed)
+	return r.record(ctx, func(ctx context.Context) error { return r.complete(ctx, load, committed) })
 }
 
 // answer gives what an earlier attempt committed, and brings its record to the ledger if that is still owed.
 func (r *runner) answer(ctx context.Context, committed *connector.Commit) error {
-	slog.Info("answering from the token: an earlier attempt had committed", "run", r.Spec.Run, "snapshot", committed.SnapshotID)
+	slog.Info("answering from the token: the run is committed", "run", r.Spec.Run, "snapshot", committed.SnapshotID)
+	r.given = true
 	committed.Replayed = true
 	r.committed(committed)
-	if err := r.replay(ctx, committed); err != nil {
+	if r.Phase == runspec.PhasePlan || r.Phase == runspec.PhaseWork {
+		return nil // the commit phase does the rest
+	}
+	return r.record(ctx, func(ctx context.Context) error { return r.replay(ctx, committed) })
+}
+
+// record ends a committed run: lineage first, then the staging area. It has time of its own, and SIGTERM waits.
+func (r *runner) record(ctx context.Context, lineage func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordTimeout)
+	defer cancel()
+	if err := lineage(ctx); err != nil {
 		return err
 	}
 	r.staging.clear(ctx)
@@ -97,6 +107,8 @@ func (r *runner) checkRejects(outputs []*shardOutput) error {
 		}
 	}
 	if rejected > limit {
+		// Whoever commits decides the same, so nobody uses the rows.
+		r.written = manifestsOf(outputs)
 		return fail.Data("RejectedRows", "%d rows were rejected; source.files.maxRejects allows %d; all of them:%s", rejected, limit, where)
 	}
 	return nil
@@ -104,35 +116,33 @@ func (r *runner) checkRejects(outputs []*shardOutput) error {
 
 // manifests are what the sink commits: the shards' own, or one of the steps that need all rows.
 func (r *runner) manifests(ctx context.Context, outputs []*shardOutput) ([]*connector.Manifest, error) {
-	var manifests []*connector.Manifest
-	for _, out := range outputs {
-		if out.Manifest != nil {
-			manifests = append(manifests, out.Manifest)
-		}
-	}
-	if r.pipeline.Parallelism == 1 {
-		return manifests, nil
-	}
-	_, whole := split(r.pipeline.Transformations)
+	_, whole := r.chain()
 	if len(whole) == 0 {
-		return manifests, nil
+		return manifestsOf(outputs), nil
 	}
 	rows, err := r.openStaged(ctx, outputs)
 	if err != nil {
 		return nil, err
 	}
 	last := &shardOutput{}
-	err = r.through(ctx, whole, rows, last, func(rows array.RecordReader) error {
-		last.Manifest, err = r.sink.Write(ctx, 0, rows)
+	err = r.through(ctx, whole, rows, last, func(rows array.RecordReader) (err error) {
+		last.Manifest, err = r.write(ctx, 0, rows)
 		return err
 	})
 	if err != nil {
 		return nil, err
 	}
 	outputs[0].Receipts = append(outputs[0].Receipts, last.Receipts...)
-	outputs[0].Inputs = append(outputs[0].Inputs, r.inputs.seen...)
-	outputs[0].Manifest = last.Manifest
 	return []*connector.Manifest{last.Manifest}, nil
+}
+
+func manifestsOf(outputs []*shardOutput) (manifests []*connector.Manifest) {
+	for _, out := range outputs {
+		if out.Manifest != nil {
+			manifests = append(manifests, out.Manifest)
+		}
+	}
+	return manifests
 }
 
 // fill puts the shards' totals and receipts into the result.

@@ -4,21 +4,24 @@ import (
 	"context"
 	"os"
 	"path/filepath"
-	"sync"
 
-	"github.com/apache/arrow-go/v18/arrow/array"
-
-	"github.com/amdgpu-framework/datastack/api/v1alpha1"
-	"github.com/amdgpu-framework/datastack/gpuworker/connector"
 	"github.com/amdgpu-framework/datastack/gpuworker/runspec"
 	"github.com/amdgpu-framework/datastack/gpuworker/transform"
 	"github.com/amdgpu-framework/datastack/gpuworker/transform/engine"
 )
 
-// openEngine makes sure that the engines of the chain answer: a missing one must fail before anything is written.
+// openEngine makes sure that the engines of the steps that run here answer: a missing one must fail before anything is
+// written.
 func (r *runner) openEngine(ctx context.Context) error {
 	r.steps = &transform.Env{Scratch: r.env.Scratch, Budget: r.env.Budget, Open: r.openSecond, Reason: r.pipeline.GPUFallback}
-	if !transform.NeedsEngine(r.pipeline.Transformations) || r.Phase == runspec.PhasePlan {
+	here := r.pipeline.Transformations // phase plan runs them over no rows
+	switch sharded, whole := r.chain(); r.Phase {
+	case runspec.PhaseWork:
+		here = sharded
+	case runspec.PhaseCommit:
+		here = whole
+	}
+	if !transform.NeedsEngine(here) {
 		return nil
 	}
 	var err error
@@ -40,30 +43,4 @@ func (r *runner) connectEngine(ctx context.Context) (*engine.Client, error) {
 	}
 	r.closers = append(r.closers, process.Stop)
 	return process.Client, nil
-}
-
-// inputs gathers the datasets that steps read beside the source.
-type inputs struct {
-	mu   sync.Mutex
-	seen []connector.Dataset
-}
-
-func (i *inputs) add(sets []connector.Dataset) {
-	i.mu.Lock()
-	defer i.mu.Unlock()
-	i.seen = append(i.seen, sets...)
-}
-
-// openSecond reads a further source of a step whole.
-func (r *runner) openSecond(ctx context.Context, _ string, spec v1alpha1.PipelineSource) (array.RecordReader, error) {
-	source, err := connector.OpenSource(ctx, r.env, spec)
-	if err != nil {
-		return nil, err
-	}
-	plan, err := source.Plan(ctx)
-	if err != nil {
-		return nil, err
-	}
-	r.inputs.add(plan.Inputs)
-	return source.Read(ctx, plan, plan.Splits)
 }

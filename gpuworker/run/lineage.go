@@ -24,13 +24,9 @@ import (
 const maxSources = 200
 
 // loadRecord is the record of this run's load, as far as it is known before the commit.
-func (r *runner) loadRecord(plan *connector.Plan, outputs []*shardOutput, manifests []*connector.Manifest) (record.Record, error) {
+func (r *runner) loadRecord(plan *runPlan, manifests []*connector.Manifest) (record.Record, error) {
 	if r.Spec.Ledger == nil {
 		return record.Record{}, nil
-	}
-	sources := slices.Clone(plan.Inputs)
-	for _, out := range outputs {
-		sources = append(sources, out.Inputs...)
 	}
 	hash, err := r.transformationHash()
 	if err != nil {
@@ -42,7 +38,7 @@ func (r *runner) loadRecord(plan *connector.Plan, outputs []*shardOutput, manife
 	}
 	run := lineage.Run{ID: r.Spec.RunID, PipelineID: r.Spec.PipelineID, User: r.Spec.User}
 	return run.Load(lineage.Step{
-		Sources: datasets(sources), Destinations: []record.Dataset{{Name: r.sink.Output().Name}},
+		Sources: datasets(plan.inputs()), Destinations: []record.Dataset{{Name: r.sink.Output().Name}},
 		TransformationHash: hash, DataHash: lineage.DataHash(files), Rows: &rows, Receipts: receipts(r.result.Receipts),
 	}), nil
 }
@@ -144,7 +140,7 @@ func (r *runner) complete(ctx context.Context, load record.Record, committed *co
 	if r.Spec.Ledger == nil {
 		return nil
 	}
-	finished := withSnapshot(load, committed.SnapshotID)
+	finished := withSnapshot(load, r.version(committed))
 	outbox := r.outbox()
 	appended, err := outbox.Complete(ctx, finished)
 	if conflict := (*lineage.ConflictError)(nil); errors.As(err, &conflict) {
@@ -154,8 +150,23 @@ func (r *runner) complete(ctx context.Context, load record.Record, committed *co
 		return r.unrecorded(ctx, outbox, finished, err)
 	}
 	r.result.Ledger = positionOf(appended)
-	replayFinished(ctx, outbox, r.Spec.RunID)
+	r.bringBuffered(ctx)
 	return nil
+}
+
+// version names the destination's state after the commit: a table's snapshot, or the manifest of the run in a folder.
+func (r *runner) version(c *connector.Commit) string {
+	if c.SnapshotID == "" {
+		return "manifest-" + r.Spec.RunID
+	}
+	return c.SnapshotID
+}
+
+// bringBuffered brings what a ledger that was away owes to other runs of the destination.
+func (r *runner) bringBuffered(ctx context.Context) {
+	if r.Spec.Ledger != nil {
+		replayFinished(ctx, r.outbox(), r.Spec.RunID)
+	}
 }
 
 func (r *runner) unrecorded(ctx context.Context, outbox *lineage.Outbox, finished record.Record, cause error) error {
@@ -167,7 +178,7 @@ func (r *runner) unrecorded(ctx context.Context, outbox *lineage.Outbox, finishe
 	}
 	slog.Warn("keeping the record in the outbox: the ledger cannot be reached", "error", cause)
 	r.result.Ledger = &runspec.LedgerPosition{Buffered: true}
-	r.result.Message = runspec.Truncate(r.result.Message + "the ledger cannot be reached; the record waits in the outbox")
+	r.result.Message = runspec.Truncate(r.result.Message + "the ledger does not take the record, which waits in the outbox for the next run: " + cause.Error())
 	return nil
 }
 
@@ -177,7 +188,7 @@ func (r *runner) replay(ctx context.Context, committed *connector.Commit) error 
 		return nil
 	}
 	replayed, err := r.outbox().Replay(ctx, r.Spec.RunID, func(_ context.Context, intent record.Record) (record.Record, bool, error) {
-		return withSnapshot(intent, committed.SnapshotID), true, nil
+		return withSnapshot(intent, r.version(committed)), true, nil
 	})
 	for _, appended := range replayed.Recorded {
 		r.result.Ledger = positionOf(appended)
@@ -186,6 +197,9 @@ func (r *runner) replay(ctx context.Context, committed *connector.Commit) error 
 		slog.Warn("leaving records in the outbox", "error", err)
 		r.result.Ledger = &runspec.LedgerPosition{Buffered: true}
 		return nil
+	}
+	if err == nil {
+		r.bringBuffered(ctx)
 	}
 	return err
 }
@@ -209,7 +223,8 @@ func replayFinished(ctx context.Context, outbox *lineage.Outbox, except string) 
 			return intent, len(intent.Destinations) > 0 && intent.Destinations[0].Snapshot != "", nil
 		})
 		if err != nil {
-			slog.Warn("replaying an outbox entry failed", "run", runID, "error", err)
+			slog.Warn("leaving records in the outbox", "run", runID, "error", err)
+			return // the ledger is away: the next run tries again
 		}
 	}
 }

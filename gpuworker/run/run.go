@@ -4,10 +4,13 @@ package run
 
 import (
 	"context"
-	"errors"
 	"fmt"
+	"log/slog"
 	"os"
+	"slices"
 	"time"
+
+	"github.com/apache/arrow-go/v18/arrow/array"
 
 	"github.com/amdgpu-framework/datastack/api/v1alpha1"
 	"github.com/amdgpu-framework/datastack/gpuworker/connector"
@@ -36,12 +39,22 @@ type Options struct {
 // commitTimeout bounds a commit, which SIGTERM no longer stops.
 const commitTimeout = 5 * time.Minute
 
+// recordTimeout bounds what follows a commit: the ledger's tries, buffered records, and the removal of staged files.
+const recordTimeout = 2 * time.Minute
+
 // Pipeline does one phase of an ETLPipeline's run, or all of them. It always gives a result; an error is in it.
 func Pipeline(ctx context.Context, o Options) *runspec.RunResult {
 	result := &runspec.RunResult{RunID: o.Spec.RunID, Attempt: o.Spec.Attempt, Phase: o.Phase, Shard: int32(o.Shard), Outcome: runspec.OutcomeSucceeded} //nolint:gosec // far below 2^31 shards
 	r := &runner{Options: o, result: result, pipeline: o.Spec.Pipeline}
 	err := r.run(ctx)
+	if err != nil && !r.given {
+		r.discard()
+	}
 	r.close()
+	if err != nil && ctx.Err() != nil && !r.given {
+		// Whatever the signal broke off on its way, trying again is right.
+		err = errInterrupted
+	}
 	finish(result, err)
 	if err != nil && o.Metrics != nil {
 		o.Metrics.Failed(string(o.Phase))
@@ -55,10 +68,9 @@ func finish(result *runspec.RunResult, err error) {
 	}
 	result.Outcome, result.ExitCode = runspec.OutcomeFailed, fail.Code(err)
 	result.Reason, result.Message = fail.Reason(err, "Failed"), runspec.Truncate(err.Error())
-	if errors.Is(err, context.Canceled) {
-		result.Reason, result.Message = "Interrupted", "stopped by a signal before the commit; nothing was committed"
-	}
 }
+
+var errInterrupted = &fail.Error{Code: runspec.ExitRetryable, Reason: "Interrupted", Message: "stopped by a signal before the commit; nothing was committed; start the run again"}
 
 // runner is one process's part of a run.
 type runner struct {
@@ -71,8 +83,12 @@ type runner struct {
 	sink     connector.Sink
 	staging  staging
 	progress progress
-	inputs   inputs
-	closers  []func()
+	// seconds are the plans of the sources that steps read beside the source, by their spec.
+	seconds map[string]*connector.Plan
+	// written is what this process gave to the sink; given says that a commit may use it, so that it must stay.
+	written []*connector.Manifest
+	given   bool
+	closers []func()
 }
 
 func (r *runner) run(ctx context.Context) error {
@@ -83,8 +99,11 @@ func (r *runner) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if committed != nil && r.Phase != runspec.PhasePlan && r.Phase != runspec.PhaseWork {
+	if committed != nil {
 		return r.answer(ctx, committed)
+	}
+	if err := r.openEngine(ctx); err != nil {
+		return err
 	}
 	switch r.Phase {
 	case runspec.PhasePlan:
@@ -96,13 +115,19 @@ func (r *runner) run(ctx context.Context) error {
 	case runspec.PhaseAll:
 		return r.allPhases(ctx)
 	}
-	return fail.Usage("BadSpec", "phase is %q; expected %s, %s, %s or %s", r.Phase, runspec.PhaseAll, runspec.PhasePlan, runspec.PhaseWork, runspec.PhaseCommit)
+	return nil // open has refused other phases
 }
 
-// open checks everything that can be checked before anything is read or written.
+// open checks the order and opens both ends; nothing is read or written yet.
 func (r *runner) open(ctx context.Context) error {
 	if r.pipeline == nil {
 		return fail.Usage("BadSpec", "the RunSpec has no pipeline; `gpuworker table` does tables")
+	}
+	if phases := []runspec.Phase{runspec.PhaseAll, runspec.PhasePlan, runspec.PhaseWork, runspec.PhaseCommit}; !slices.Contains(phases, r.Phase) {
+		return fail.Usage("BadSpec", "phase is %q; expected one of %v", r.Phase, phases)
+	}
+	if r.Phase == runspec.PhaseWork && (r.Shard < 0 || r.Shard >= int(r.pipeline.Parallelism)) {
+		return fail.Usage("BadSpec", "shard is %d; the run has shards 0 to %d", r.Shard, r.pipeline.Parallelism-1)
 	}
 	if err := transform.Check(r.pipeline.Transformations); err != nil {
 		return err
@@ -123,10 +148,10 @@ func (r *runner) open(ctx context.Context) error {
 	if err := connector.Link(r.source, r.sink); err != nil {
 		return err
 	}
-	store, prefix := r.sink.Staging()
-	r.staging = staging{store: store, prefix: prefix, run: r.Spec.RunID, attempt: r.Spec.Attempt}
+	store, folder := r.sink.Staging()
+	r.staging = staging{store: store, folder: folder, run: r.Spec.RunID, attempt: r.Spec.Attempt}
 	r.progress.runner = r
-	return r.openEngine(ctx)
+	return nil
 }
 
 // scratch is a folder of this process in the bounded emptyDir, or a temporary folder by hand.
@@ -151,19 +176,17 @@ func (r *runner) close() {
 
 // allPhases does the whole run in one process; with several shards, one after the other.
 func (r *runner) allPhases(ctx context.Context) error {
-	r.progress.enter(ctx, v1alpha1.RunPlanning)
-	plan, err := r.source.Plan(ctx)
+	plan, err := r.plan(ctx)
 	if err != nil {
 		return err
 	}
-	if r.nothingNew(plan) {
+	if r.nothingNew(ctx, plan) {
 		return nil
 	}
 	r.progress.enter(ctx, v1alpha1.RunRunning)
 	outputs := make([]*shardOutput, r.pipeline.Parallelism)
 	for shard := range outputs {
 		if outputs[shard], err = r.work(ctx, plan, shard); err != nil {
-			r.discard(outputs[:shard])
 			return err
 		}
 	}
@@ -171,25 +194,33 @@ func (r *runner) allPhases(ctx context.Context) error {
 }
 
 // nothingNew ends a run of an incremental source that found no new file.
-func (r *runner) nothingNew(plan *connector.Plan) bool {
-	files := r.pipeline.Source.Files
-	if len(plan.Splits) > 0 || files == nil || files.Incremental != v1alpha1.IncrementalByFile {
+func (r *runner) nothingNew(ctx context.Context, plan *runPlan) bool {
+	if !plan.noFiles {
 		return false
 	}
+	r.bringBuffered(ctx)
 	r.result.Message = "no new files"
-	r.result.Receipts = []runspec.Receipt{{Step: "source", Engine: "none", Reason: plan.Note}}
+	r.result.Receipts = []runspec.Receipt{{Step: "source", Engine: "none", Reason: plan.Source.Note}}
 	return true
 }
 
-// discard removes what shards wrote, before any commit was tried. What cannot be removed is not referenced by anything.
-func (r *runner) discard(outputs []*shardOutput) {
+// write gives rows to the sink and remembers that this process did.
+func (r *runner) write(ctx context.Context, shard int, rows array.RecordReader) (*connector.Manifest, error) {
+	manifest, err := r.sink.Write(ctx, shard, rows)
+	if err == nil {
+		r.written = append(r.written, manifest)
+	}
+	return manifest, err
+}
+
+// discard removes what this process wrote, before any commit was tried. What cannot be removed is not referenced by anything.
+func (r *runner) discard() {
+	if len(r.written) == 0 {
+		return
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	var manifests []*connector.Manifest
-	for _, out := range outputs {
-		if out != nil && out.Manifest != nil {
-			manifests = append(manifests, out.Manifest)
-		}
+	if err := r.sink.Discard(ctx, r.written); err != nil {
+		slog.Warn("leaving files that no table or manifest names", "error", err)
 	}
-	_ = r.sink.Discard(ctx, manifests)
 }

@@ -16,13 +16,13 @@ const maxManifest = 64 << 20
 // staging is where the processes of a run leave things for each other, in the destination's store.
 type staging struct {
 	store   connector.Store
-	prefix  string
+	folder  string
 	run     string
 	attempt int32
 }
 
 func (s staging) key(name string) string {
-	return fmt.Sprintf("%s%s/a%d/%s", s.prefix, s.run, s.attempt, name)
+	return fmt.Sprintf("%s/%s/a%d/%s", s.folder, s.run, s.attempt, name)
 }
 
 func (s staging) put(ctx context.Context, name string, value any) error {
@@ -66,7 +66,7 @@ func (s staging) fetch(ctx context.Context, key, dir string) (string, error) {
 
 // clear removes what the attempts of this run staged, rejects excepted; a leftover costs space only.
 func (s staging) clear(ctx context.Context) {
-	objects, err := s.store.List(ctx, s.prefix+s.run+"/")
+	objects, err := s.store.List(ctx, s.folder+"/"+s.run+"/")
 	if err != nil {
 		return
 	}
@@ -77,10 +77,11 @@ func (s staging) clear(ctx context.Context) {
 	}
 }
 
-// outboxStorage keeps outbox entries beside the staged files.
+// outboxStorage keeps the outbox entries of all runs of a destination, beside the folders of the runs: no run's id begins
+// with '_'.
 type outboxStorage struct{ staging }
 
-func (o outboxStorage) name(name string) string { return o.prefix + "outbox/" + name }
+func (o outboxStorage) name(name string) string { return o.folder + "/_outbox/" + name }
 
 func (o outboxStorage) Put(ctx context.Context, name string, data []byte) error {
 	return o.store.Put(ctx, o.name(name), data)
@@ -95,9 +96,11 @@ func (o outboxStorage) List(ctx context.Context, prefix string) ([]string, error
 	if err != nil {
 		return nil, err
 	}
-	names := make([]string, len(objects))
-	for i, object := range objects {
-		names[i] = strings.TrimPrefix(object.Key, o.name(""))
+	var names []string
+	for _, object := range objects {
+		if name := strings.TrimPrefix(object.Key, o.name("")); !strings.HasPrefix(name, ".") { // half-written when its writer died
+			names = append(names, name)
+		}
 	}
 	return names, nil
 }

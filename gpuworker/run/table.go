@@ -27,7 +27,7 @@ func Table(ctx context.Context, o Options) *runspec.RunResult {
 }
 
 // recordTable records the changes of an apply. A record that the ledger does not take stays in the outbox of the table's
-// storage, and the next apply or inspection brings it.
+// storage, and the next apply, inspection or pipeline brings it.
 func recordTable(ctx context.Context, o Options, result *runspec.RunResult) error {
 	spec := o.Spec.Tables[o.Spec.Object.Name].Spec
 	store, err := connector.OpenStore(ctx, *spec.Storage, o.Mounts)
@@ -35,9 +35,9 @@ func recordTable(ctx context.Context, o Options, result *runspec.RunResult) erro
 		return err
 	}
 	name := strings.Join(append(slices.Clone(spec.Identifier.Namespace), spec.Identifier.Name), ".")
-	outbox := &lineage.Outbox{Storage: outboxStorage{staging{store: store, prefix: "_datastack/tables/" + name + "/"}}, Ledger: newClient(o)}
-	defer replayFinished(ctx, outbox, o.Spec.RunID)
+	outbox := &lineage.Outbox{Storage: outboxStorage{staging{store: store, folder: "_datastack/" + name}}, Ledger: newClient(o)}
 	if len(result.Table.Changes) == 0 {
+		replayFinished(ctx, outbox, "") // an earlier attempt's record may be among them
 		return nil
 	}
 	r := tableRecord(o.Spec, name, result.Table)
@@ -48,6 +48,7 @@ func recordTable(ctx context.Context, o Options, result *runspec.RunResult) erro
 	switch conflict := (*lineage.ConflictError)(nil); {
 	case err == nil:
 		result.Ledger = positionOf(appended)
+		replayFinished(ctx, outbox, o.Spec.RunID)
 	case errors.As(err, &conflict):
 		return err
 	case o.Spec.Ledger.OnUnavailable == "Block":

@@ -3,6 +3,7 @@ package run
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/apache/arrow-go/v18/arrow/array"
@@ -15,8 +16,6 @@ import (
 	"github.com/amdgpu-framework/datastack/gpuworker/transform"
 )
 
-const planFile = "plan.json"
-
 func shardFile(shard int) string { return fmt.Sprintf("shard-%d.json", shard) }
 
 // shardOutput is what one shard leaves for the commit.
@@ -25,65 +24,53 @@ type shardOutput struct {
 	// Manifest names the rows in the sink's own form, when the whole chain ran in the shard.
 	Manifest *connector.Manifest `json:"manifest,omitempty"`
 	// Extract is the key of the staged rows, when a step needs the whole input.
-	Extract  string              `json:"extract,omitempty"`
-	Rows     int64               `json:"rows"`
-	Bytes    int64               `json:"bytes"`
-	Rejected int64               `json:"rejected"`
-	Rejects  string              `json:"rejects,omitempty"`
-	Receipts []runspec.Receipt   `json:"receipts"`
-	Inputs   []connector.Dataset `json:"inputs,omitempty"`
-}
-
-func (r *runner) planPhase(ctx context.Context) error {
-	r.progress.enter(ctx, v1alpha1.RunPlanning)
-	plan, err := r.source.Plan(ctx)
-	if err != nil {
-		return err
-	}
-	return r.staging.put(ctx, planFile, plan)
+	Extract  string            `json:"extract,omitempty"`
+	Rows     int64             `json:"rows"`
+	Bytes    int64             `json:"bytes"`
+	Rejected int64             `json:"rejected"`
+	Rejects  string            `json:"rejects,omitempty"`
+	Receipts []runspec.Receipt `json:"receipts"`
 }
 
 func (r *runner) workPhase(ctx context.Context) error {
-	if r.Shard < 0 || r.Shard >= int(r.pipeline.Parallelism) {
-		return fail.Usage("BadSpec", "shard is %d; the run has shards 0 to %d", r.Shard, r.pipeline.Parallelism-1)
-	}
-	var plan connector.Plan
-	if err := r.staging.get(ctx, planFile, &plan); err != nil {
+	plan, err := r.readPlan(ctx)
+	if err != nil {
 		return err
 	}
 	r.progress.enter(ctx, v1alpha1.RunRunning)
-	out, err := r.work(ctx, &plan, r.Shard)
+	out, err := r.work(ctx, plan, r.Shard)
 	if err != nil {
 		return err
 	}
 	r.fill([]*shardOutput{out})
-	// Last: a shard without this file has not ended.
+	// Last: a shard without this file has not ended. Whether an error left the file there is not known.
+	r.given = true
 	return r.staging.put(ctx, shardFile(r.Shard), out)
 }
 
 // work does one shard: its share of the splits, through the steps that a shard can do.
-func (r *runner) work(ctx context.Context, plan *connector.Plan, shard int) (*shardOutput, error) {
+func (r *runner) work(ctx context.Context, plan *runPlan, shard int) (*shardOutput, error) {
 	out := &shardOutput{Shard: shard}
-	share := shareOf(plan.Splits, shard, int(r.pipeline.Parallelism))
-	if len(share) == 0 && shard > 0 || len(plan.Splits) == 0 && r.pipeline.Source.Files != nil {
-		return out, nil
+	share := shareOf(plan.Source.Splits, shard, int(r.pipeline.Parallelism))
+	if len(share) == 0 && shard > 0 || plan.noFiles {
+		return out, nil // the first shard gives the columns, even of a table without rows
 	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel() // after an error in the chain the source may still be reading
 	begun := time.Now()
-	stream, err := r.source.Read(ctx, plan, share)
+	stream, err := r.source.Read(ctx, plan.Source, share)
 	if err != nil {
 		return nil, err
 	}
 	stream.Retain() // its statistics are read after the chain has let go of it
 	defer stream.Release()
-	steps, whole := r.pipeline.Transformations, []v1alpha1.Transformation(nil)
-	if r.pipeline.Parallelism > 1 {
-		steps, whole = split(steps)
-	}
-	err = r.through(ctx, steps, counted{stream, func(rows int64) { r.countStep("source", rows); r.progress.read(ctx, rows) }}, out, func(rows array.RecordReader) error {
+	sharded, whole := r.chain()
+	rows := counted{stream, func(rows int64) { r.countStep("source", rows); r.progress.read(ctx, rows) }}
+	err = r.through(ctx, sharded, rows, out, func(rows array.RecordReader) (err error) {
 		if len(whole) > 0 {
 			return r.extract(ctx, shard, rows, out)
 		}
-		out.Manifest, err = r.sink.Write(ctx, shard, rows)
+		out.Manifest, err = r.write(ctx, shard, rows)
 		return err
 	})
 	stats := stream.Stats()
@@ -97,12 +84,11 @@ func (r *runner) work(ctx context.Context, plan *connector.Plan, shard int) (*sh
 	if err != nil {
 		return nil, err
 	}
-	source := runspec.Receipt{Step: "source", Engine: "duckdb " + cpu.Version(), Reason: plan.Note, RowsIn: stats.Rows + stats.Rejected, RowsOut: stats.Rows, Bytes: stats.Bytes, DurationMs: time.Since(begun).Milliseconds()}
+	source := runspec.Receipt{Step: "source", Engine: "duckdb " + cpu.Version(), Reason: runspec.Truncate(plan.Source.Note), RowsIn: stats.Rows + stats.Rejected, RowsOut: stats.Rows, Bytes: stats.Bytes, DurationMs: time.Since(begun).Milliseconds()}
 	if r.pipeline.Source.IcebergTable != nil {
 		source.Engine = "iceberg-go"
 	}
 	out.Receipts = append([]runspec.Receipt{source}, out.Receipts...)
-	out.Inputs = r.inputs.seen
 	return out, nil
 }
 
@@ -137,9 +123,18 @@ func (r *runner) keepRejects(ctx context.Context, shard int, path string, cause 
 	}
 	uri := r.staging.store.URI(key)
 	if cause != nil {
-		return uri, &fail.Error{Code: fail.Code(cause), Reason: fail.Reason(cause, "Failed"), Message: cause.Error() + "; all of them: " + uri}
+		return uri, withPlace(cause, "; all of them: "+uri)
 	}
 	return uri, nil
+}
+
+// withPlace ends an error's message with a place, which must not fall to the message's bound.
+func withPlace(cause error, place string) error {
+	message := cause.Error()
+	if most := runspec.MaxMessageBytes - len(place); len(message) > most {
+		message = strings.ToValidUTF8(message[:max(most-3, 0)], "") + "…"
+	}
+	return &fail.Error{Code: fail.Code(cause), Reason: fail.Reason(cause, "Failed"), Message: message + place}
 }
 
 // counted tells how many rows pass.
