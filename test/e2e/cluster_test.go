@@ -74,6 +74,10 @@ func storage(bucket string) string {
 
 // pipeline is an append from CSV files of the bucket `landing` to a table; extra is further spec, indented by two.
 func pipeline(name, glob, table, extra string) string {
+	worker := smallWorker
+	if strings.Contains(extra, "  worker:") {
+		worker = ""
+	}
 	return fmt.Sprintf(`
 apiVersion: datastack.amdgpu.dev/v1alpha1
 kind: ETLPipeline
@@ -89,8 +93,11 @@ spec:
       csv: {header: true}
   destination: {type: icebergTable, icebergTable: {tableRef: {name: %s}, mode: Append}}
   ledgerRef: {name: audit}
-%s`, name, storage("landing"), glob, table, extra)
+%s%s`, name, storage("landing"), glob, table, extra, worker)
 }
+
+// smallWorker lets several pipelines run at once on two cores.
+const smallWorker = "  worker: {resources: {requests: {cpu: 10m, memory: 64Mi}, limits: {memory: 1Gi}}}\n"
 
 // eventually polls until check returns nil, and fails with its last error.
 func eventually(t *testing.T, timeout time.Duration, check func(ctx context.Context) error) {

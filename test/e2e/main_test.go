@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/go-logr/logr"
 	corev1 "k8s.io/api/core/v1"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -53,7 +54,7 @@ func run(m *testing.M) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	ctrl.SetLogger(ctrl.Log)
+	ctrl.SetLogger(logr.Discard())
 	if k8s, err = client.New(cfg, client.Options{Scheme: clientgoscheme.Scheme}); err != nil {
 		return 0, err
 	}
@@ -63,6 +64,7 @@ func run(m *testing.M) (int, error) {
 	if store, err = openStore(ctx); err != nil {
 		return 0, err
 	}
+	defer store.close()
 	if err := makeWorkspace(ctx, namespace); err != nil {
 		return 0, err
 	}

@@ -1,10 +1,12 @@
 package e2e
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -21,30 +23,54 @@ import (
 	"github.com/amdgpu-framework/datastack/api/v1alpha1"
 )
 
-// objectStore is the demo's S3 store, reached from this machine by its cluster address.
+// objectStore is the demo's S3 store, reached from this machine by a port-forward: the cluster's addresses are its own.
 type objectStore struct {
+	forward *exec.Cmd
+
 	endpoint, accessKeyID, secretAccessKey string
 	client                                 *s3.Client
 }
 
 func openStore(ctx context.Context) (*objectStore, error) {
-	service, secret := &corev1.Service{}, &corev1.Secret{}
-	if err := k8s.Get(ctx, client.ObjectKey{Namespace: demoNamespace, Name: "store"}, service); err != nil {
-		return nil, err
-	}
+	secret := &corev1.Secret{}
 	if err := k8s.Get(ctx, client.ObjectKey{Namespace: demoNamespace, Name: "store-credentials"}, secret); err != nil {
 		return nil, err
 	}
-	s := &objectStore{
-		endpoint:        fmt.Sprintf("http://%s:7070", service.Spec.ClusterIP),
-		accessKeyID:     string(secret.Data["accessKeyID"]),
-		secretAccessKey: string(secret.Data["secretAccessKey"]),
+	s := &objectStore{accessKeyID: string(secret.Data["accessKeyID"]), secretAccessKey: string(secret.Data["secretAccessKey"])}
+	if err := s.open(); err != nil {
+		return nil, err
 	}
 	s.client = s3.New(s3.Options{
 		Region: "us-east-1", BaseEndpoint: &s.endpoint, UsePathStyle: true,
 		Credentials: credentials.NewStaticCredentialsProvider(s.accessKeyID, s.secretAccessKey, ""),
 	})
 	return s, nil
+}
+
+// open starts the port-forward and learns its local port.
+func (s *objectStore) open() error {
+	s.forward = exec.Command("kubectl", "-n", demoNamespace, "port-forward", "service/store", ":7070")
+	out, err := s.forward.StdoutPipe()
+	if err != nil {
+		return err
+	}
+	s.forward.Stderr = os.Stderr
+	if err := s.forward.Start(); err != nil {
+		return err
+	}
+	line, err := bufio.NewReader(out).ReadString('\n')
+	if err != nil {
+		return fmt.Errorf("kubectl port-forward gave no address: %w", err)
+	}
+	go func() { _, _ = io.Copy(io.Discard, out) }()
+	address := strings.TrimPrefix(line, "Forwarding from ")
+	s.endpoint = "http://" + address[:strings.Index(address, " ")]
+	return nil
+}
+
+func (s *objectStore) close() {
+	_ = s.forward.Process.Kill()
+	_ = s.forward.Wait()
 }
 
 // putRows writes a CSV file of the small schema with ids from first to last.
@@ -66,22 +92,18 @@ func (s *objectStore) put(t *testing.T, key string, body []byte) {
 	}
 }
 
-// catalogFile is where the volume of a namespace's catalog lies on this machine.
+// catalogFile is where the volume of a namespace's catalog lies on this machine: these tests need the local cluster.
 func catalogFile(ctx context.Context, namespace string) (string, error) {
-	claim, volume := &corev1.PersistentVolumeClaim{}, &corev1.PersistentVolume{}
+	claim := &corev1.PersistentVolumeClaim{}
 	if err := k8s.Get(ctx, client.ObjectKey{Namespace: namespace, Name: "catalog"}, claim); err != nil {
 		return "", err
 	}
-	if err := k8s.Get(ctx, client.ObjectKey{Name: claim.Spec.VolumeName}, volume); err != nil {
+	path, err := filepath.Abs(filepath.Join("../../.localcluster/volumes", claim.Spec.VolumeName, "catalog.db"))
+	if err != nil {
 		return "", err
 	}
-	switch {
-	case volume.Spec.HostPath != nil:
-		return filepath.Join(volume.Spec.HostPath.Path, "catalog.db"), nil
-	case volume.Spec.Local != nil:
-		return filepath.Join(volume.Spec.Local.Path, "catalog.db"), nil
-	}
-	return "", fmt.Errorf("volume %s is neither hostPath nor local; these tests need the local cluster", volume.Name)
+	_, err = os.Stat(path)
+	return path, err
 }
 
 // query runs SQL over an IcebergTable with the worker binary on this machine and returns the rows as CSV lines.
