@@ -44,7 +44,7 @@ var chains = map[string]struct {
 
 func TestChainsGiveWhatDuckDBComputes(t *testing.T) {
 	p := newPlace(t)
-	p.flights(4000, 6)
+	p.flights(4000, 3) // fewer files than shards: one shard has nothing to read
 	for name, tc := range chains {
 		t.Run(name, func(t *testing.T) {
 			p.t = t
@@ -54,7 +54,7 @@ func TestChainsGiveWhatDuckDBComputes(t *testing.T) {
 				name     string
 				shards   int32
 				byPhases bool
-			}{{"one", 1, false}, {"four", 4, false}, {"phases", 4, true}, {"more-shards-than-files", 9, true}} {
+			}{{"one", 1, false}, {"four", 4, false}, {"phases", 4, true}} {
 				id := way.name + "-" + string(rune('a'+len(name)))
 				spec := p.order(id, csvFrom("in/*.csv", declared), filesTo("out/"+id, ""), tc.steps...)
 				spec.Pipeline.Parallelism = way.shards

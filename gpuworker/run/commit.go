@@ -12,6 +12,7 @@ import (
 	"github.com/amdgpu-framework/datastack/gpuworker/connector"
 	"github.com/amdgpu-framework/datastack/gpuworker/fail"
 	"github.com/amdgpu-framework/datastack/gpuworker/runspec"
+	"github.com/amdgpu-framework/datastack/ledger/record"
 )
 
 func (r *runner) commitPhase(ctx context.Context) error {
@@ -60,7 +61,7 @@ func (r *runner) commit(ctx context.Context, plan *runPlan, outputs []*shardOutp
 	r.given = true
 	committed, err := r.sink.Commit(ctx, plan.Source, manifests)
 	if err != nil {
-		return err
+		return errors.Join(err, r.refused(ctx, err, load))
 	}
 	if committed.Replayed {
 		// A try whose outcome was unknown, or another process: the outbox has the record of what was committed.
@@ -68,6 +69,18 @@ func (r *runner) commit(ctx context.Context, plan *runPlan, outputs []*shardOutp
 	}
 	r.committed(committed)
 	return r.record(ctx, func(ctx context.Context) error { return r.complete(ctx, load, committed) })
+}
+
+// refused takes back what a commit that was certainly refused, for good, would leave behind.
+func (r *runner) refused(ctx context.Context, err error, load record.Record) error {
+	if !runspec.Permanent(fail.Code(err)) {
+		return nil
+	}
+	r.given = false
+	if r.Spec.Ledger == nil {
+		return nil
+	}
+	return r.outbox().Discard(ctx, load)
 }
 
 // answer gives what an earlier attempt committed, and brings its record to the ledger if that is still owed.
