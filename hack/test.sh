@@ -13,7 +13,7 @@ step "unit, API, controller, ledger and worker tests"
 go test -tags $tags -p 2 -timeout 20m $(go list -tags $tags ./... | grep -v -e /test/e2e -e /test/bench)
 
 step "local cluster tests"
-go test -C hack/localcluster -timeout 15m ./...
+make cluster-test
 
 step "the example, on a cluster that stays up"
 trap 'make cluster-down' EXIT

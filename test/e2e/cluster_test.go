@@ -104,8 +104,11 @@ func eventually(t *testing.T, timeout time.Duration, check func(ctx context.Cont
 	t.Helper()
 	last := errors.New("never checked")
 	err := wait.PollUntilContextTimeout(t.Context(), 250*time.Millisecond, timeout, true, func(ctx context.Context) (bool, error) {
-		last = check(ctx)
-		return last == nil, nil
+		err := check(ctx)
+		if err == nil || ctx.Err() == nil { // the end of the time is not what was wrong
+			last = err
+		}
+		return err == nil, nil
 	})
 	if err != nil {
 		t.Fatalf("not so after %s: %v", timeout, last)
