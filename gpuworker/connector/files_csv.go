@@ -12,8 +12,8 @@ import (
 	"github.com/amdgpu-framework/datastack/gpuworker/fail"
 )
 
-// csvFiles reads CSV. DuckDB's reader splits the rows and converts most values, and keeps what it rejects; integers and
-// decimals are converted by the query, because the reader would round them. Lines are counted as the reader counts them:
+// csvFiles reads CSV. DuckDB's reader splits the rows and converts most values, and keeps what it rejects; decimals are
+// converted by the query and integers after it, because the reader would round them. Lines are counted as the reader counts them:
 // a row is one line even if a quoted field breaks it.
 type csvFiles struct {
 	dialect v1alpha1.CSVDialect

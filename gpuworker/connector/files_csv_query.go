@@ -7,8 +7,8 @@ import (
 	"github.com/amdgpu-framework/datastack/gpuworker/cpu"
 )
 
-// csvQuery builds the query over a CSV file. Columns of exact types come as text and are cast once; cheap tests of the
-// whole row decide whether the tests that find the column at fault have to be made.
+// csvQuery builds the query over a CSV file. Columns of integers leave it as text. Those of other exact types are cast
+// once; cheap tests of the whole row decide whether the tests that find the column at fault have to be made.
 type csvQuery struct {
 	out, casts, texts []string
 	tests, values     []string
@@ -21,7 +21,7 @@ type csvQuery struct {
 // add takes the pinned column i, which the reader calls name.
 func (q *csvQuery) add(i int, name string, column fileColumn) {
 	q.texts = append(q.texts, "coalesce("+name+"::VARCHAR, '')")
-	if !isExact(column.Type) {
+	if !isExact(column.Type) || isInteger(column.Type) { // integers are converted by parseIntegers
 		q.out = append(q.out, name+" AS "+cpu.Quote(column.Name))
 		return
 	}

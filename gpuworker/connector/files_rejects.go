@@ -63,17 +63,25 @@ type rejectLog struct {
 // limit is how many rejects of the next file are worth knowing: one more than may be.
 func (l *rejectLog) limit() int64 { return max(l.max-l.total, 0) + 1 }
 
-// collect takes the rejects out of a batch, whose first row has the given index, and gives the mask of good rows.
-func (l *rejectLog) collect(columns []arrow.Array, start int64, pinned []fileColumn) *array.Boolean {
+// collect takes the rejects out of a batch of n columns and perhaps rejectColumns, whose first row has the given index, and
+// gives the mask of good rows. misfits are rows whose integers do not fit, each with the first such column.
+func (l *rejectLog) collect(in arrow.RecordBatch, n int, misfits map[int]int, start int64, pinned []fileColumn) *array.Boolean {
 	keep := array.NewBooleanBuilder(memory.DefaultAllocator)
 	defer keep.Release()
-	bad := columns[0].(*array.Int32)
-	for i := range bad.Len() {
-		keep.Append(bad.IsNull(i))
-		if bad.IsNull(i) || bad.Value(i) == badBlank {
-			continue
+	var bad *array.Int32
+	if int(in.NumCols()) > n {
+		bad = in.Column(n).(*array.Int32)
+	}
+	for i := range int(in.NumRows()) {
+		column, misfit := misfits[i]
+		judged := bad != nil && bad.IsValid(i)
+		keep.Append(!misfit && !judged)
+		switch {
+		case misfit:
+			l.pending = append(l.pending, newReject(column, clip(text(in.Column(column), i), 64), clip(rowText(in, n, i), maxRejectText), start+int64(i), pinned))
+		case judged && bad.Value(i) != badBlank:
+			l.pending = append(l.pending, newReject(int(bad.Value(i)), text(in.Column(n+1), i), text(in.Column(n+2), i), start+int64(i), pinned))
 		}
-		l.pending = append(l.pending, newReject(int(bad.Value(i)), text(columns[1], i), text(columns[2], i), start+int64(i), pinned))
 		if len(l.pending) > maxPending {
 			last := l.pending[maxPending]
 			l.pending = l.pending[:maxPending]
@@ -88,6 +96,23 @@ func text(column arrow.Array, i int) string {
 		return ""
 	}
 	return strings.Clone(column.ValueStr(i)) // the batch's memory goes with it
+}
+
+// rowText is a row with its fields as they were found, or as Arrow writes their values.
+func rowText(in arrow.RecordBatch, n, i int) string {
+	fields := make([]string, n)
+	for k := range fields {
+		fields[k] = text(in.Column(k), i)
+	}
+	return strings.Join(fields, ",")
+}
+
+// clip cuts a text to a number of characters.
+func clip(s string, most int) string {
+	if runes := []rune(s); len(runes) > most {
+		return string(runes[:most])
+	}
+	return s
 }
 
 func newReject(bad int, value, row string, index int64, pinned []fileColumn) reject {

@@ -107,12 +107,18 @@ func (s *filesStream) take(in arrow.RecordBatch) (arrow.RecordBatch, error) {
 	n := s.schema.NumFields()
 	start := s.line
 	s.line += in.NumRows()
-	good := array.NewRecordBatch(s.schema, in.Columns()[:n], in.NumRows())
-	if int(in.NumCols()) == n || in.Column(n).NullN() == in.Column(n).Len() {
+	columns, misfits := s.integers(in, n)
+	good := array.NewRecordBatch(s.schema, columns, in.NumRows())
+	for i, column := range columns {
+		if column != in.Column(i) {
+			column.Release() // the batch holds it
+		}
+	}
+	if misfits == nil && (int(in.NumCols()) == n || in.Column(n).NullN() == in.Column(n).Len()) {
 		return good, nil
 	}
 	defer good.Release()
-	keep := s.rejects.collect(in.Columns()[n:], start, s.pinned.Columns)
+	keep := s.rejects.collect(in, n, misfits, start, s.pinned.Columns)
 	defer keep.Release()
 	kept, err := compute.FilterRecordBatch(s.ctx, good, keep, compute.DefaultFilterOptions())
 	if err != nil || kept.NumRows() > 0 {

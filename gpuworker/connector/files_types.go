@@ -112,6 +112,9 @@ func isExact(t string) bool {
 	return t == "INTEGER" || t == "BIGINT" || t == "HUGEINT" || strings.HasPrefix(t, "DECIMAL(")
 }
 
+// isInteger says whether a column of text is converted by parseIntegers.
+func isInteger(t string) bool { return t == "INTEGER" || t == "BIGINT" }
+
 // doesNotFit is an SQL condition: the text is a value that the exact type does not hold as it is.
 func doesNotFit(text, t string) string {
 	test := fmt.Sprintf("TRY_CAST(%s AS %s) IS NULL OR contains(%s, 'e') OR contains(%s, 'E')", text, t, text, text)
