@@ -72,6 +72,7 @@ func TestLineageNamesSourcesAndSnapshot(t *testing.T) {
 func TestLedgerAway(t *testing.T) {
 	for name, to := range map[string]v1alpha1.Destination{"table": tableTo("t", ""), "files": filesTo("out", v1alpha1.WriteAppend)} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel() // most of it is the client's pauses
 			p := newPlace(t)
 			p.table("t", nil, "id long")
 			p.file("in.csv", "id\n1\n")
