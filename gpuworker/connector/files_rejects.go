@@ -19,7 +19,7 @@ import (
 
 // rejectColumns are what a format's query adds to a file's columns, for rows that are no good: which column is at fault
 // (or one of the bad constants; NULL for a good row), the value found there, and the row's text.
-const rejectColumns = "bad, value, row"
+const rejectColumns = 3 // bad, value, row
 
 const (
 	badObject = -1 // the row is not what the format has for a row
@@ -69,7 +69,7 @@ func (l *rejectLog) collect(in arrow.RecordBatch, n int, misfits map[int]int, st
 	keep := array.NewBooleanBuilder(memory.DefaultAllocator)
 	defer keep.Release()
 	var bad *array.Int32
-	if int(in.NumCols()) > n {
+	if int(in.NumCols()) == n+rejectColumns {
 		bad = in.Column(n).(*array.Int32)
 	}
 	for i := range int(in.NumRows()) {

@@ -3,6 +3,7 @@ package connector
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -168,7 +169,7 @@ func (s *tableSource) filter(ctx context.Context, out *tableStream) error {
 		out.inner, out.RecordReader = out.RecordReader, filtered
 		return nil
 	}
-	if known, ok := err.(*cpu.Error); ok && known.Kind == cpu.KindMissingColumn {
+	if known := (*cpu.Error)(nil); errors.As(err, &known) && known.Kind == cpu.KindMissingColumn {
 		var names []string
 		for _, f := range schema.Fields() {
 			names = append(names, f.Name)
@@ -206,7 +207,7 @@ func (t *tableStream) Err() error {
 		return lakeError(t.inner.Err())
 	}
 	err := t.RecordReader.Err()
-	if known, ok := err.(*cpu.Error); ok && known.Kind == cpu.KindData {
+	if known := (*cpu.Error)(nil); errors.As(err, &known) && known.Kind == cpu.KindData {
 		return fail.Data("BadData", "source.icebergTable.filter: %s", known.Message)
 	}
 	return lakeError(err)

@@ -91,7 +91,7 @@ func commonFolder(sets []record.Dataset) string {
 }
 
 func receipts(in []runspec.Receipt) []record.Receipt {
-	count := func(n int64) record.Uint64 { return record.Uint64(max(n, 0)) } //nolint:gosec // not negative
+	count := func(n int64) record.Uint64 { return record.Uint64(max(n, 0)) }
 	out := make([]record.Receipt, len(in))
 	for i, r := range in {
 		out[i] = record.Receipt{Step: r.Step, Engine: r.Engine, Reason: r.Reason, Device: r.Device,

@@ -29,10 +29,10 @@ func (r *runner) preflight(ctx context.Context, plan *runPlan) error {
 	}
 	scripts := slices.ContainsFunc(r.pipeline.Transformations, func(t v1alpha1.Transformation) bool { return t.Type == v1alpha1.TransformPolars })
 	running, err := transform.Run(ctx, &env, chain, rows, func(string, int64) {})
-	defer running.Close()
-	for err == nil && running.Rows.Next() { //nolint:revive // some steps find their faults when they run
-	}
 	if err == nil {
+		defer running.Close()
+		for running.Rows.Next() { //nolint:revive // some steps find their faults when they run
+		}
 		err = running.Rows.Err()
 	}
 	if err != nil && !certain(ctx, err, scripts) {

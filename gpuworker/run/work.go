@@ -95,10 +95,10 @@ func (r *runner) work(ctx context.Context, plan *runPlan, shard int) (*shardOutp
 // through runs steps over rows and gives their result to do.
 func (r *runner) through(ctx context.Context, steps []v1alpha1.Transformation, rows array.RecordReader, out *shardOutput, do func(array.RecordReader) error) error {
 	chain, err := transform.Run(ctx, r.steps, steps, rows, r.countStep)
-	defer chain.Close()
 	if err != nil {
-		return err
+		return err // it has let go of the rows
 	}
+	defer chain.Close()
 	if err := do(chain.Rows); err != nil {
 		return err
 	}
