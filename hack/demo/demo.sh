@@ -110,5 +110,6 @@ rm -f "$token"
 
 say "Done: $(kubectl -n "$NAMESPACE" get etl load-flights -o 'jsonpath={.status.lastRun.rowsRead}') rows read from CSV, $(kubectl -n "$NAMESPACE" get etl load-flights -o 'jsonpath={.status.lastRun.rowsWritten}') written to Iceberg"
 if [ -n "$KEEP" ] && [ "$CLUSTER" = local ]; then
+	# shellcheck disable=SC2016 # the reader's shell runs it
 	printf 'The cluster stays up. To use it:\n  eval "$(bin/localcluster/localcluster env)"\n  kubectl -n %s get etl\nTo stop it: make cluster-down\n' "$NAMESPACE"
 fi
