@@ -154,7 +154,7 @@ func (c *Client) call(ctx context.Context, method, path string, body []byte, out
 			return fmt.Errorf("ledger %s, after %d tries: %w", c.URL, try, err)
 		}
 		select {
-		case <-time.After(pause/2 + rand.N(pause)):
+		case <-time.After(pause/2 + rand.N(pause)): //nolint:gosec // spreads retries, guards nothing
 		case <-ctx.Done():
 			return errors.Join(ctx.Err(), err)
 		}

@@ -57,7 +57,7 @@ func encodeBatch(first uint64, payloads [][]byte) (buf []byte, starts []uint32) 
 	buf = make([]byte, 0, total)
 	starts = make([]uint32, 0, len(payloads))
 	for i, p := range payloads {
-		starts = append(starts, uint32(len(buf)))
+		starts = append(starts, uint32(len(buf))) //nolint:gosec // a batch is below maxSegmentFile
 		buf = appendFrame(buf, first+uint64(i), first, p)
 	}
 	return buf, starts
@@ -66,7 +66,7 @@ func encodeBatch(first uint64, payloads [][]byte) (buf []byte, starts []uint32) 
 func appendFrame(buf []byte, index, batch uint64, payload []byte) []byte {
 	start := len(buf)
 	buf = append(buf, frameMagic[:]...)
-	buf = binary.LittleEndian.AppendUint32(buf, uint32(len(payload)))
+	buf = binary.LittleEndian.AppendUint32(buf, uint32(len(payload))) //nolint:gosec // a batch is below maxSegmentFile
 	buf = binary.LittleEndian.AppendUint64(buf, index)
 	buf = binary.LittleEndian.AppendUint64(buf, batch)
 	crc := crc32.Update(crc32.Checksum(buf[start:], castagnoli), castagnoli, payload)

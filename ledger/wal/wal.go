@@ -159,7 +159,7 @@ func (l *Log) write(payloads [][]byte) error {
 	defer l.mu.Unlock()
 	seg := l.segments[len(l.segments)-1]
 	for _, s := range starts {
-		seg.offsets = append(seg.offsets, uint32(l.size)+s)
+		seg.offsets = append(seg.offsets, uint32(l.size)+s) //nolint:gosec // at most maxSegmentFile, checked above
 	}
 	l.size += int64(len(buf))
 	l.next += uint64(len(payloads))

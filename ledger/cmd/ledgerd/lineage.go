@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -18,7 +19,7 @@ const maxUpstream = 1000
 
 // lineage prints where a table came from, back to datasets that no record wrote. Every record is checked
 // against the ledger's checkpoint before it is printed.
-func lineage(ctx context.Context, args []string, out io.Writer) error {
+func lineage(ctx context.Context, args []string, stdout io.Writer) error {
 	flags := newFlags("lineage")
 	url := flags.String("url", "", "URL of the ledger (required)")
 	tokenFile := flags.String("token-file", "", "file with the bearer token (required)")
@@ -28,8 +29,9 @@ func lineage(ctx context.Context, args []string, out io.Writer) error {
 	if *url == "" || *tokenFile == "" || flags.NArg() != 1 {
 		return fmt.Errorf("%w: expected --url, --token-file and one TABLE", errUsage)
 	}
-	w := &walk{client: &client.Client{URL: *url, TokenFile: *tokenFile}, out: out, seen: map[string]bool{}}
-	if err := w.upstream(ctx, flags.Arg(0), 0); err != nil {
+	w := &walk{client: &client.Client{URL: *url, TokenFile: *tokenFile}, out: bufio.NewWriter(stdout), seen: map[string]bool{}}
+	// What was found before an error is printed too.
+	if err := errors.Join(w.upstream(ctx, flags.Arg(0), 0), w.out.Flush()); err != nil {
 		return err
 	}
 	if !w.found {
@@ -40,7 +42,7 @@ func lineage(ctx context.Context, args []string, out io.Writer) error {
 
 type walk struct {
 	client *client.Client
-	out    io.Writer
+	out    *bufio.Writer
 	seen   map[string]bool
 	found  bool
 }

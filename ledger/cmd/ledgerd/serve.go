@@ -53,7 +53,7 @@ func serve(ctx context.Context, args []string, listening func(addr string)) erro
 
 // answer serves until ctx ends, then lets requests in work finish.
 func answer(ctx context.Context, face *server.Server, listen string, listening func(addr string)) error {
-	listener, err := net.Listen("tcp", listen)
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", listen)
 	if err != nil {
 		return fmt.Errorf("listen: %w", err)
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -15,7 +16,7 @@ import (
 const maxAnswerBytes = 256 << 20
 
 // verifyAnswer checks a saved answer and says in words what is proven and what is not.
-func verifyAnswer(text []byte, out io.Writer) error {
+func verifyAnswer(text []byte, stdout io.Writer) error {
 	var a wire.Answer
 	if err := json.Unmarshal(text, &a); err != nil {
 		return fmt.Errorf("expected an answer of the ledger: %w", err)
@@ -24,6 +25,7 @@ func verifyAnswer(text []byte, out io.Writer) error {
 	if err != nil {
 		return fmt.Errorf("NOT VALID: %w", err)
 	}
+	out := bufio.NewWriter(stdout)
 	fmt.Fprintf(out, "proven: %d records are in the tree of %s at size %s\n", len(envelopes), a.Checkpoint.Origin, a.Checkpoint.Size)
 	if a.Table != "" {
 		first, err := verify.Gapless(a.Table, envelopes)
@@ -37,7 +39,7 @@ func verifyAnswer(text []byte, out io.Writer) error {
 		fmt.Fprintln(out, "not proven: that no later record of the table exists at this size")
 	}
 	fmt.Fprintln(out, "not proven: that others see this checkpoint (it is neither signed nor anchored)")
-	return nil
+	return out.Flush()
 }
 
 func verifyInput(args []string, stdin io.Reader) ([]byte, error) {
