@@ -150,8 +150,9 @@ func dateConvert(from arrow.DataType) (convert, error) {
 		src := in.(*array.Date64)
 		return build(in, array.NewDate32Builder(memory.DefaultAllocator), func(b *array.Date32Builder, i int) bool {
 			v := int64(src.Value(i))
-			b.Append(arrow.Date32(v / day))
-			return v%day == 0
+			date := arrow.Date32(v / day) //nolint:gosec // a day that Date32 has not is found in the comparison
+			b.Append(date)
+			return int64(date)*day == v
 		}, arrow.FixedWidthTypes.Date32)
 	}, nil
 }

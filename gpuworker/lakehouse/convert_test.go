@@ -61,6 +61,7 @@ func TestConversionsThroughATable(t *testing.T) {
 		{"timestamp", &arrow.TimestampType{Unit: arrow.Second}, `[{"c":"1969-12-31 23:59:59"}]`, []string{"1969-12-31T23:59:59"}, "", 0, ""},
 		{"timestamp", utcUS, `[{"c":"2013-01-01 05:00:00Z"}]`, nil, ReasonTypeMismatch, 0, "timestamp"},
 		{"date", arrow.FixedWidthTypes.Date64, `[{"c":"1969-12-31"}]`, []string{"1969-12-31"}, "", 0, ""},
+		{"date", arrow.FixedWidthTypes.Date64, `[{"c":"2013-01-01"},{"c":371085174374400000}]`, nil, ReasonValueDoesNotFit, 2, "does not fit date32"}, // 2^32 days, which wrap to 1970-01-01
 		{"time", arrow.FixedWidthTypes.Time32ms, `[{"c":"05:06:07.008"}]`, []string{"05:06:07.008000"}, "", 0, ""},
 		{"boolean", arrow.FixedWidthTypes.Boolean, `[{"c":true},{"c":false},{"c":null}]`, []string{"true", "false", "(null)"}, "", 0, ""},
 		{"string", arrow.Null, `[{"c":null},{"c":null}]`, []string{"(null)", "(null)"}, "", 0, ""},
