@@ -40,8 +40,9 @@ func planConvert(from, to arrow.DataType) (convert, error) {
 		return extensionConvert(from, target)
 	case *arrow.Int32Type:
 		return intConvert(from, func(b *array.Int32Builder, v int64) bool {
-			b.Append(int32(v))
-			return int64(int32(v)) == v
+			short := int32(v) //nolint:gosec // compared below
+			b.Append(short)
+			return int64(short) == v
 		}, array.NewInt32Builder, to)
 	case *arrow.Int64Type:
 		return intConvert(from, func(b *array.Int64Builder, v int64) bool {
@@ -171,7 +172,7 @@ func intReader(from arrow.DataType) func(arrow.Array) func(int) (int64, bool) {
 			d := a.(*array.Decimal128)
 			return func(i int) (int64, bool) {
 				v := d.Value(i)
-				low := int64(v.LowBits())
+				low := int64(v.LowBits()) //nolint:gosec // the same 64 bits
 				return low, v.HighBits() == low>>63
 			}
 		}

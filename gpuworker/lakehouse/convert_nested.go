@@ -115,9 +115,9 @@ func listConvert(from arrow.DataType, to *arrow.ListType) (convert, error) {
 		_, end := l.ValueOffsets(l.Len() - 1)
 		for i := range l.Len() {
 			s, _ := l.ValueOffsets(i)
-			offsets.Append(int32(s - start))
+			offsets.Append(int32(s - start)) //nolint:gosec // at most a list array's length
 		}
-		offsets.Append(int32(end - start))
+		offsets.Append(int32(end - start)) //nolint:gosec // at most a list array's length
 		part := array.NewSlice(l.ListValues(), start, end)
 		defer part.Release()
 		child, bad := elem(part)

@@ -112,7 +112,7 @@ func (t *Table) State() runspec.TableState {
 	meta := t.Metadata()
 	state := runspec.TableState{
 		Location: meta.Location(), UUID: meta.TableUUID().String(),
-		SchemaID: int32(meta.CurrentSchema().ID), SpecID: int32(meta.DefaultPartitionSpec()),
+		SchemaID: int32(meta.CurrentSchema().ID), SpecID: int32(meta.DefaultPartitionSpec()), //nolint:gosec // Iceberg's IDs are int32
 	}
 	head := meta.CurrentSnapshot()
 	if head == nil {

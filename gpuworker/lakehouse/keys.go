@@ -76,10 +76,7 @@ func keyWriter(arr arrow.Array) func(buf []byte, i int) []byte {
 		return func(buf []byte, i int) []byte { return binary.LittleEndian.AppendUint64(buf, value(i)) }
 	}
 	sized := func(value func(i int) []byte) func([]byte, int) []byte {
-		return func(buf []byte, i int) []byte {
-			v := value(i)
-			return append(binary.LittleEndian.AppendUint32(buf, uint32(len(v))), v...)
-		}
+		return func(buf []byte, i int) []byte { return appendSized(buf, value(i)) }
 	}
 	switch a := arr.(type) {
 	case *array.Boolean:
@@ -90,19 +87,19 @@ func keyWriter(arr arrow.Array) func(buf []byte, i int) []byte {
 			return append(buf, 0)
 		}
 	case *array.Int32:
-		return fixed(func(i int) uint64 { return uint64(a.Value(i)) })
+		return fixed(bits(a.Value))
 	case *array.Int64:
-		return fixed(func(i int) uint64 { return uint64(a.Value(i)) })
+		return fixed(bits(a.Value))
 	case *array.Date32:
-		return fixed(func(i int) uint64 { return uint64(a.Value(i)) })
+		return fixed(bits(a.Value))
 	case *array.Time64:
-		return fixed(func(i int) uint64 { return uint64(a.Value(i)) })
+		return fixed(bits(a.Value))
 	case *array.Timestamp:
-		return fixed(func(i int) uint64 { return uint64(a.Value(i)) })
+		return fixed(bits(a.Value))
 	case *array.Decimal128:
 		return func(buf []byte, i int) []byte {
 			v := a.Value(i)
-			return binary.LittleEndian.AppendUint64(binary.LittleEndian.AppendUint64(buf, v.LowBits()), uint64(v.HighBits()))
+			return binary.LittleEndian.AppendUint64(binary.LittleEndian.AppendUint64(buf, v.LowBits()), uint64(v.HighBits())) //nolint:gosec // the same 64 bits
 		}
 	case *array.FixedSizeBinary:
 		return sized(a.Value)
@@ -111,12 +108,18 @@ func keyWriter(arr arrow.Array) func(buf []byte, i int) []byte {
 	case *array.Binary:
 		return sized(a.Value)
 	case array.StringLike:
-		return func(buf []byte, i int) []byte {
-			v := a.Value(i)
-			return append(binary.LittleEndian.AppendUint32(buf, uint32(len(v))), v...)
-		}
+		return func(buf []byte, i int) []byte { return appendSized(buf, a.Value(i)) }
 	case array.ExtensionArray:
 		return keyWriter(a.Storage())
 	}
 	return nil
+}
+
+// bits gives a signed value's bits: the same for the same value, whatever its width.
+func bits[T ~int32 | ~int64](value func(i int) T) func(i int) uint64 {
+	return func(i int) uint64 { return uint64(value(i)) }
+}
+
+func appendSized[T ~string | ~[]byte](buf []byte, v T) []byte {
+	return append(binary.LittleEndian.AppendUint32(buf, uint32(len(v))), v...) //nolint:gosec // one cell of an Arrow array is below 4 GiB
 }

@@ -32,11 +32,10 @@ func (t *Table) liveFiles(ctx context.Context) (liveFiles, error) {
 		return out, fmt.Errorf("read the manifest list of snapshot %d: %w", head.SnapshotID, err)
 	}
 	for _, m := range manifests {
-		entries, err := m.FetchEntries(io, true)
-		if err != nil {
-			return out, fmt.Errorf("read manifest %s: %w", m.FilePath(), err)
-		}
-		for _, e := range entries {
+		for e, err := range m.Entries(io, true) {
+			if err != nil {
+				return out, fmt.Errorf("read manifest %s: %w", m.FilePath(), err)
+			}
 			if e.DataFile().ContentType() == iceberg.EntryContentData {
 				out.data = append(out.data, e.DataFile())
 			} else {

@@ -90,8 +90,11 @@ func readProcessed(fs iceio.IO, location, path string) (files []ProcessedFile, d
 			return nil, 0, fmt.Errorf("read the processed-files state %s (without it files would be loaded twice): %w", path, err)
 		}
 		var s processedState
-		if err := json.Unmarshal(data, &s); err != nil || s.Version != 1 {
-			return nil, 0, fmt.Errorf("processed-files state %s is version %d; this version reads 1 (%v)", path, s.Version, err)
+		if err := json.Unmarshal(data, &s); err != nil {
+			return nil, 0, fmt.Errorf("processed-files state %s: expected a JSON object of version 1: %w", path, err)
+		}
+		if s.Version != 1 {
+			return nil, 0, fmt.Errorf("processed-files state %s is version %d; this version reads 1", path, s.Version)
 		}
 		if hop == 0 {
 			depth = s.Depth

@@ -11,7 +11,7 @@ import (
 // Keys that this layer writes into snapshot summaries and table properties.
 const (
 	// SummaryToken holds the run's token in the summary of its snapshot.
-	SummaryToken = "datastack.run-id"
+	SummaryToken = "datastack.run-id" //nolint:gosec // a name, not a credential
 	// SummaryWriter names the writer (the pipelineID) in the summary.
 	SummaryWriter = "datastack.writer"
 	// SummaryProcessed holds the path of the processed-files state in the summary.

@@ -216,7 +216,7 @@ func (u *upsert) batchKeys(encode *keyEncoder, batch arrow.RecordBatch, pos int6
 		if err != nil {
 			return err
 		}
-		if u.passes > 1 && maphash.Bytes(u.seed, key)%uint64(u.passes) != uint64(pass) {
+		if u.passes > 1 && maphash.Bytes(u.seed, key)%uint64(u.passes) != uint64(pass) { //nolint:gosec // passes are counted from 0
 			continue
 		}
 		if err := fn(pos+int64(i), key); errors.Is(err, errDuplicate) {

@@ -250,8 +250,8 @@ func TestWrongSteps(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			chain, err := Run(t.Context(), testEnv, []v1alpha1.Transformation{tc.step}, input(4), noProgress)
-			defer chain.Close()
 			if err == nil {
+				defer chain.Close()
 				_, err = rowsOf(chain)
 			}
 			if err == nil {
