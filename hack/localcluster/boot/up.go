@@ -28,7 +28,7 @@ type Options struct {
 
 // Step prints one line of progress: what, its state, and how long it took.
 func Step(w io.Writer, what, state string, started time.Time) {
-	fmt.Fprintf(w, "%-32s %-10s %6.1f s\n", what, state, time.Since(started).Seconds())
+	_, _ = fmt.Fprintf(w, "%-32s %-10s %6.1f s\n", what, state, time.Since(started).Seconds())
 }
 
 // WithDeadline is the context of a start, whose error says which limit it hit.

@@ -21,7 +21,7 @@ func containerd(path string) supervise.Component {
 
 func kubelet() supervise.Component {
 	wait := func(ctx context.Context) error {
-		return poll(ctx, func(context.Context) error { return dial(layout.ContainerdSocket) })
+		return poll(ctx, func(ctx context.Context) error { return dial(ctx, layout.ContainerdSocket) })
 	}
 	return kubernetes("kubelet", wait,
 		"--config="+configFile("kubelet.yaml"), "--kubeconfig="+configFile("kubelet.kubeconfig"),
@@ -59,8 +59,8 @@ func All(simulatedGPUs int, containerdPath string) []supervise.Component {
 	return all
 }
 
-func dial(socket string) error {
-	conn, err := net.Dial("unix", socket)
+func dial(ctx context.Context, socket string) error {
+	conn, err := (&net.Dialer{}).DialContext(ctx, "unix", socket)
 	if err != nil {
 		return err
 	}

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"debug/elf"
+	"errors"
 	"fmt"
 	"os/exec"
 	"path/filepath"
@@ -60,7 +61,7 @@ func librariesOf(programs []string) ([]string, error) {
 	// The exit code is not 0 when any of them is static, which is no error here.
 	out, err := exec.Command("ldd", programs...).Output()
 	if len(out) == 0 && err != nil {
-		if _, exited := err.(*exec.ExitError); !exited {
+		if exited := (*exec.ExitError)(nil); !errors.As(err, &exited) {
 			return nil, fmt.Errorf("find shared libraries with ldd: %w", err)
 		}
 	}

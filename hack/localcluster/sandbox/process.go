@@ -60,7 +60,7 @@ func (p Process) Stop(grace time.Duration) error {
 	if err != nil {
 		return fmt.Errorf("open process %d: %w", p.PID, err)
 	}
-	defer unix.Close(fd)
+	defer func() { _ = unix.Close(fd) }()
 	if !p.Alive() {
 		return nil
 	}
@@ -86,7 +86,7 @@ func ended(fd int, timeout time.Duration) bool {
 		if left < 0 {
 			left = 0
 		}
-		n, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, int(left.Milliseconds()))
+		n, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, int(left.Milliseconds())) //nolint:gosec // a descriptor is small
 		if n > 0 {
 			return true
 		}

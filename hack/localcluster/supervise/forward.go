@@ -23,14 +23,14 @@ func Forward(ctx context.Context, logger *log.Logger, listener net.Listener, add
 			time.Sleep(100 * time.Millisecond) // out of descriptors, most likely
 			continue
 		}
-		go join(user, address)
+		go join(ctx, user, address)
 	}
 }
 
 // join copies both ways; each side hears of the other's end of stream.
-func join(user net.Conn, address string) {
+func join(ctx context.Context, user net.Conn, address string) {
 	defer user.Close()
-	server, err := net.DialTimeout("tcp", address, 10*time.Second)
+	server, err := (&net.Dialer{Timeout: 10 * time.Second}).DialContext(ctx, "tcp", address)
 	if err != nil {
 		return // the user sees a closed connection, as from a server that is starting
 	}

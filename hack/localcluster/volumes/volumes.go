@@ -43,11 +43,11 @@ func (f folders) Provision(_ context.Context, o controller.ProvisionOptions) (*c
 		return nil, controller.ProvisioningFinished, fmt.Errorf("the class %q has folders only: claim %s/%s asks for volumeMode Block, expected Filesystem", layout.StorageClass, o.PVC.Namespace, o.PVC.Name)
 	}
 	path := filepath.Join(f.root, o.PVName)
-	if err := os.MkdirAll(path, 0o777); err != nil {
+	if err := os.MkdirAll(path, 0o777); err != nil { //nolint:gosec // pods write as any user
 		return nil, controller.ProvisioningFinished, fmt.Errorf("create the volume's folder: %w", err)
 	}
 	// The umask took bits from the mode given above.
-	if err := os.Chmod(path, 0o777); err != nil {
+	if err := os.Chmod(path, 0o777); err != nil { //nolint:gosec // pods write as any user
 		return nil, controller.ProvisioningFinished, fmt.Errorf("open the volume's folder to pods: %w", err)
 	}
 	return &corev1.PersistentVolume{

@@ -101,8 +101,8 @@ func envCommand(cluster clusterFunc) *cobra.Command {
 			if _, err := os.Stat(c.Kubeconfig()); err != nil {
 				return fmt.Errorf("no cluster was started in %s (%w); `localcluster up` starts one", c.Dir, err)
 			}
-			fmt.Fprintf(cmd.OutOrStdout(), "export KUBECONFIG=%q\nexport PATH=%q:\"$PATH\"\n", c.Kubeconfig(), filepath.Join(dir, "assets"))
-			return nil
+			_, err = fmt.Fprintf(cmd.OutOrStdout(), "export KUBECONFIG=%q\nexport PATH=%q:\"$PATH\"\n", c.Kubeconfig(), filepath.Join(dir, "assets"))
+			return err
 		},
 	}
 }

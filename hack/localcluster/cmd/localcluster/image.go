@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"path/filepath"
 	"slices"
@@ -94,7 +95,7 @@ func packagesCommand() *cobra.Command {
 		Use: "packages", Short: "Name the Debian packages that are missing, or install them", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			_, err := packages.Find()
-			if missing, ok := err.(*packages.MissingError); ok && install {
+			if missing := (*packages.MissingError)(nil); install && errors.As(err, &missing) {
 				if err := packages.CheckMachine(); err != nil {
 					return err
 				}
