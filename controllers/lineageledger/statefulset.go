@@ -15,7 +15,7 @@ import (
 
 const (
 	dataPath  = "/var/lib/ledgerd"
-	tokenPath = "/var/run/ledgerd"
+	tokenPath = "/var/run/ledgerd" //nolint:gosec // a path, not a credential
 	portName  = "http"
 	userID    = 65532
 )

@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -128,10 +129,11 @@ func TestDeletedWhileItRunsAndCreatedAgain(t *testing.T) {
 		t.Fatal(err)
 	}
 	eventually(t, time.Minute, func(ctx context.Context) error {
-		if _, err := getPipeline(ctx, "again"); client.IgnoreNotFound(err) != nil || err == nil {
-			return fmt.Errorf("still there: %v", err)
+		_, err := getPipeline(ctx, "again")
+		if err == nil {
+			return errors.New("still there")
 		}
-		return nil
+		return client.IgnoreNotFound(err)
 	})
 	// The new object has a pipelineID of its own, so what the old one may have committed is told apart by its rows.
 	before := query(t, "again", "SELECT count(*) FROM t")[0]

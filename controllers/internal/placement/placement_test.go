@@ -127,7 +127,7 @@ func TestAffinityAgreesWithExplain(t *testing.T) {
 			gpu.MemoryLimit = ptr.To(resource.MustParse(pick("32Gi", "100Gi", "192Gi", "300Gi")))
 		}
 		if random.IntN(2) == 0 {
-			gpu.MinComputeUnits = ptr.To(int32(100 + random.IntN(250))) //nolint:gosec // small
+			gpu.MinComputeUnits = ptr.To(int32(100 + random.IntN(250)))
 		}
 		if random.IntN(2) == 0 {
 			gpu.MinDriverVersion = pick("6.8", "6.10.5", "6.10.6")

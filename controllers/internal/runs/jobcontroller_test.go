@@ -98,7 +98,7 @@ func startCluster(t *testing.T) client.Client {
 		t.Fatal(err)
 	}
 	var log strings.Builder
-	controllers := exec.CommandContext(context.Background(), filepath.Join(assets, "kube-controller-manager"), //nolint:gosec // built by make
+	controllers := exec.CommandContext(context.Background(), filepath.Join(assets, "kube-controller-manager"),
 		"--kubeconfig", path, "--controllers=job-controller,garbage-collector-controller", "--leader-elect=false", "--secure-port=0")
 	controllers.Stderr = &log
 	if err := controllers.Start(); err != nil {

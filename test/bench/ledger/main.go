@@ -159,7 +159,7 @@ func load(url, tokenFile string, round, clients, batch int, length time.Duration
 func sample(run string, first, n int) []record.Record {
 	records := make([]record.Record, n)
 	for i := range records {
-		records[i] = record.Record{Type: record.Load, RunID: run, Seq: record.Uint64(first + i), PipelineID: "bench",
+		records[i] = record.Record{Type: record.Load, RunID: run, Seq: record.Uint64(first + i), PipelineID: "bench", //nolint:gosec // counted from 0
 			Sources:      []record.Dataset{{Name: "s3://raw/flights/2013-01.csv", Snapshot: "etag-1"}, {Name: "aviation.airlines", Snapshot: "7853723579105552123"}},
 			Destinations: []record.Dataset{{Name: fmt.Sprintf("aviation.flights%d", i%16), Snapshot: "7853723579105552124"}},
 			Receipts:     []record.Receipt{{Step: "clean", Engine: "datafusion", RowsIn: 1000, RowsOut: 990, Bytes: 1 << 20, DurationMs: 12}},
