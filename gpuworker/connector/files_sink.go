@@ -91,8 +91,11 @@ func (s *filesSink) Committed(ctx context.Context) (*Commit, error) {
 		return nil, err
 	}
 	var m runManifest
-	if err := json.Unmarshal(data, &m); err != nil || m.Version != 1 {
-		return nil, fmt.Errorf("%s is version %d; this version reads 1 (%v)", s.store.URI(key), m.Version, err)
+	if err := json.Unmarshal(data, &m); err != nil {
+		return nil, fmt.Errorf("%s is not a run's manifest: %w", s.store.URI(key), err)
+	}
+	if m.Version != 1 {
+		return nil, fmt.Errorf("%s is version %d; this worker reads 1", s.store.URI(key), m.Version)
 	}
 	return &Commit{Rows: m.Rows, Bytes: m.Bytes, Replayed: true}, s.remove(ctx, m.Replaces)
 }

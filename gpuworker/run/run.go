@@ -156,13 +156,9 @@ func (r *runner) open(ctx context.Context) error {
 
 // scratch is a folder of this process in the bounded emptyDir, or a temporary folder by hand.
 func (r *runner) scratch() (string, error) {
-	parent := string(r.Mounts) + "/scratch"
-	if info, err := os.Stat(parent); err != nil || !info.IsDir() {
-		parent = ""
-	}
-	dir, err := os.MkdirTemp(parent, "run-")
+	dir, err := r.Mounts.Scratch("run-")
 	if err != nil {
-		return "", fmt.Errorf("make a scratch folder: %w", err)
+		return "", err
 	}
 	r.closers = append(r.closers, func() { _ = os.RemoveAll(dir) })
 	return dir, nil
