@@ -4,7 +4,6 @@ package run
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
 	"os"
 	"slices"
