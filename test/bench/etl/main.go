@@ -89,7 +89,7 @@ func run(scale string, repeat int, worker, python, peers string) error {
 }
 
 func generate(python, scale, format, dir string) error {
-	cmd := exec.Command(filepath.Join(filepath.Dir(python), "tpchgen-cli"), "-s", scale, "--format", format, "--tables", "lineitem", "--output-dir", dir)
+	cmd := exec.Command(filepath.Join(filepath.Dir(python), "tpchgen-cli"), format, "-s", scale, "--tables", "lineitem", "--output-dir", dir)
 	cmd.Stderr = os.Stderr
 	return cmd.Run()
 }

@@ -39,6 +39,10 @@ func specs(dir, format string, i int) (table, run string, err error) {
 	files := &v1alpha1.FilesSource{Storage: volume("data"), Glob: "lineitem." + format, Format: "Parquet"}
 	if format == "csv" {
 		files.Format, files.CSV = "CSV", &v1alpha1.CSVDialect{Header: new(true)}
+		// Sniffed decimals are doubles, which a decimal column refuses.
+		for _, c := range columns {
+			files.Columns = append(files.Columns, v1alpha1.Column{Name: c[0], Type: c[1]})
+		}
 	}
 	for _, c := range columns {
 		spec.Schema.Fields = append(spec.Schema.Fields, v1alpha1.SchemaField{Name: c[0], Type: c[1]})
