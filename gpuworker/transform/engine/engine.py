@@ -27,18 +27,25 @@ def main():
 
     os.makedirs(options.scratch, exist_ok=True)
     root = tempfile.mkdtemp(prefix="engine-", dir=options.scratch)
-    listener = _listen(options.socket)
-    ready = Child(options, root)
     try:
-        while True:
-            connection, _ = listener.accept()
-            with connection:
-                ready.serve(connection)
-            ready = Child(options, root)
+        with _listen(options.socket) as listener:
+            while True:
+                ready = _start(options, root)
+                connection, _ = listener.accept()
+                with connection:
+                    ready.serve(connection)
     finally:
-        listener.close()
         Child.end_all()
         shutil.rmtree(root, ignore_errors=True)
+
+
+def _start(options, root):
+    """A Child; SIGTERM waits until it is known, so that the end of the server is its end too."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+    try:
+        return Child(options, root)
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
 
 
 def _listen(path):
