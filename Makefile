@@ -33,7 +33,7 @@ bin/ledgerd: $(GOFILES) go.mod
 	CGO_ENABLED=0 $(GO) build -trimpath -tags $(TAGS) -ldflags '$(LDFLAGS)' -o $@ ./ledger/cmd/ledgerd
 
 ##@ Check
-test: build cluster-tools engine-venv test-venv cluster-packages ## Run all tests against real servers (about 15 minutes with warm caches)
+test: build cluster-tools engine-venv test-venv cluster-packages ## Run all tests against real servers (about 10 minutes with warm caches)
 	hack/test.sh
 
 soak: build cluster-tools engine-venv test-venv cluster-packages ## Run the long tests: hundreds of kills, big inputs
