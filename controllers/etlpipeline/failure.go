@@ -22,7 +22,7 @@ type next struct {
 func afterFailure(run *v1alpha1.Run, outcome runs.Outcome, backoffLimit int32, superseded bool) next {
 	switch {
 	case outcome.Permanent():
-		return next{reason: reasonOfExit(outcome.ExitCode)}
+		return next{reason: runs.ReasonOfExit(outcome.ExitCode)}
 	case outcome.TimedOut:
 		return next{reason: v1alpha1.ReasonRunTimedOut}
 	case superseded:
@@ -45,24 +45,6 @@ func backoff(failures int32) time.Duration {
 	return min(wait, longest)
 }
 
-func reasonOfExit(code int32) string {
-	switch code {
-	case runspec.ExitUsage:
-		return v1alpha1.ReasonBadSpec
-	case runspec.ExitBadData:
-		return v1alpha1.ReasonBadInput
-	case runspec.ExitNoInput:
-		return v1alpha1.ReasonMissingInput
-	case runspec.ExitEngineUnavailable:
-		return v1alpha1.ReasonEngineUnavailable
-	case runspec.ExitWrongDevice:
-		return v1alpha1.ReasonWrongDevice
-	case runspec.ExitConfig:
-		return v1alpha1.ReasonVersionMismatch
-	}
-	return v1alpha1.ReasonRunFailed
-}
-
 // The manager's own reasons for ending a run have no exit code: they stand at the
 // beginning of the run's message, so that a later pass can tell them again.
 var ownReasons = []string{v1alpha1.ReasonRunTimedOut, v1alpha1.ReasonRunReplaced, v1alpha1.ReasonUnschedulable}
@@ -74,7 +56,7 @@ func reasonOfRun(run *v1alpha1.Run) string {
 			return reason
 		}
 	}
-	return reasonOfExit(run.ErrorCode)
+	return runs.ReasonOfExit(run.ErrorCode)
 }
 
 // permanent says that the same run would fail again until a person acts.

@@ -107,23 +107,5 @@ func reasonOf(outcome runs.Outcome) string {
 	if outcome.Result != nil && conditionReason.MatchString(outcome.Result.Reason) {
 		return outcome.Result.Reason
 	}
-	return reasonOfCode(outcome.ExitCode)
-}
-
-func reasonOfCode(code int32) string {
-	switch code {
-	case runspec.ExitUsage:
-		return v1alpha1.ReasonBadSpec
-	case runspec.ExitBadData:
-		return v1alpha1.ReasonBadInput
-	case runspec.ExitNoInput:
-		return v1alpha1.ReasonMissingInput
-	case runspec.ExitEngineUnavailable:
-		return v1alpha1.ReasonEngineUnavailable
-	case runspec.ExitWrongDevice:
-		return v1alpha1.ReasonWrongDevice
-	case runspec.ExitConfig:
-		return v1alpha1.ReasonVersionMismatch
-	}
-	return v1alpha1.ReasonRunFailed
+	return runs.ReasonOfExit(outcome.ExitCode)
 }

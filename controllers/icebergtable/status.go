@@ -9,6 +9,7 @@ import (
 
 	"github.com/amdgpu-framework/datastack/api/v1alpha1"
 	"github.com/amdgpu-framework/datastack/controllers/internal/conditions"
+	"github.com/amdgpu-framework/datastack/controllers/internal/runs"
 )
 
 // Phases beside those of a run.
@@ -114,7 +115,7 @@ func failedReason(table *v1alpha1.IcebergTable, f facts) string {
 	if was := meta.FindStatusCondition(table.Status.Conditions, v1alpha1.ConditionStalled); was != nil {
 		return was.Reason
 	}
-	return reasonOfCode(table.Status.LastRun.ErrorCode)
+	return runs.ReasonOfExit(table.Status.LastRun.ErrorCode)
 }
 
 func reportSchema(table *v1alpha1.IcebergTable, verdict conditions.Verdict) {
